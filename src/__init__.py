@@ -1,0 +1,1 @@
+"""Understudy: recordings of one consenting person become a digital twin."""

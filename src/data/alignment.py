@@ -1,0 +1,148 @@
+"""Faces put in one place: similarity transforms on stable landmarks, crops, and crops put back.
+
+Points are (x, y) in pixels, pixel centres at whole numbers. Matrices are (2, 3) and map a frame's
+points into its crop. After Vougioukas, Petridis and Pantic, "Realistic speech-driven facial
+animation with GANs", IJCV 2020: landmarks that speech does not move (nose base, eye corners) are
+brought to a canonical face, so whatever moves in the crop is expression.
+"""
+
+import cv2
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+STABLE = (33, 36, 39, 42, 45)  # nose base, then the eye corners from the picture's left to right
+MOUTH = slice(48, 68)
+WIDTH, HEIGHT = 96, 128
+
+_CANONICAL = np.array(  # where STABLE lies in a 96x128 crop
+    [[48, 80], [24, 54], [39.5, 54], [56.5, 54], [72, 54]], np.float32
+)
+
+
+def canonical_points(width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """Where the `STABLE` landmarks belong in a crop: (5, 2) float32, in the order of `STABLE`."""
+    scale = np.array([width / WIDTH, height / HEIGHT], np.float32)
+    return (_CANONICAL + 0.5) * scale - 0.5  # edges of the picture scale, not pixel centres
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Rotation, uniform scale and shift that bring `source` nearest to `target`: (..., 2, 3).
+
+    Least squares in closed form, the points read as complex numbers: target = a source + b.
+    `source` is (..., n, 2), `target` (n, 2) or (..., n, 2).
+    """
+    z = source[..., 0] + 1j * source[..., 1].astype(np.float64)
+    w = target[..., 0] + 1j * target[..., 1].astype(np.float64)
+    z_mean, w_mean = z.mean(-1, keepdims=True), w.mean(-1, keepdims=True)
+    z, w = z - z_mean, w - w_mean
+    spread = (np.abs(z) ** 2).sum(-1)
+    assert np.all(spread > 0), "all points lie in one place: no scale or rotation fits"
+    a = (np.conj(z) * w).sum(-1) / spread
+    b = w_mean[..., 0] - a * z_mean[..., 0]
+    rows = [a.real, -a.imag, b.real, a.imag, a.real, b.imag]
+    return np.stack(rows, -1).reshape(*a.shape, 2, 3)
+
+
+def invert(matrix: np.ndarray) -> np.ndarray:
+    """The way back: (..., 2, 3), for any affine matrix that does not flatten the plane."""
+    linear = np.linalg.inv(matrix[..., :2])
+    return np.concatenate([linear, -linear @ matrix[..., 2:]], -1)
+
+
+def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """`points` (..., n, 2) under `matrix` (..., 2, 3), batched over the leading axes."""
+    return points @ np.swapaxes(matrix[..., :2], -1, -2) + matrix[..., None, :, 2]
+
+
+def smooth(points: np.ndarray, sigma: float = 1.0) -> np.ndarray:
+    """A clip's points (time, n, 2) under a gaussian of `sigma` frames; 0 leaves them alone.
+
+    One frame is enough to take the landmarks' tremble out of the crop and still follows a nod.
+    """
+    if sigma <= 0:
+        return points
+    return gaussian_filter1d(points, sigma, axis=0, mode="nearest")
+
+
+def warp_face(
+    frame: np.ndarray, matrix: np.ndarray, width: int = WIDTH, height: int = HEIGHT
+) -> np.ndarray:
+    """The crop (height, width, 3) uint8 that `matrix` (2, 3) cuts from `frame`.
+
+    Bilinear; a face much larger than the crop is first averaged down, so that nothing flickers or
+    aliases. What lies outside the frame repeats its edge.
+    """
+    shrink = 1 / float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if shrink >= 1.5:  # below, bilinear sees every pixel and stays sharper
+        frame, matrix = _shrink_region(frame, matrix, width, height, shrink)
+    return cv2.warpAffine(
+        frame, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def _region(
+    matrix: np.ndarray, width: int, height: int, frame: np.ndarray, margin: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The frame's pixels under a crop and `margin` around them: first (x, y), after the last."""
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) - 0.5
+    corners = apply(invert(matrix), corners)
+    limits = np.array(frame.shape[1::-1])
+    low = np.clip(np.floor(corners.min(0)).astype(int) - margin, 0, limits)
+    high = np.clip(np.ceil(corners.max(0)).astype(int) + 1 + margin, low, limits)
+    return low, high
+
+
+def _shrink_region(
+    frame: np.ndarray, matrix: np.ndarray, width: int, height: int, shrink: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The part of `frame` under the crop, `shrink` times smaller, and the matrix that fits it."""
+    low, high = _region(matrix, width, height, frame, margin=round(2 * shrink))
+    if np.any(high <= low):  # wholly outside: the edge is all there is
+        return frame, matrix
+    size = np.maximum(np.rint((high - low) / shrink).astype(int), 1)
+    small = cv2.resize(
+        frame[low[1] : high[1], low[0] : high[0]], size.tolist(), interpolation=cv2.INTER_AREA
+    )
+    factor = (high - low) / size  # per axis; edges of the pictures scale, not pixel centres
+    shift = low + (factor - 1) / 2
+    linear = matrix[:, :2] * factor
+    return small, np.concatenate([linear, matrix[:, :2] @ shift[:, None] + matrix[:, 2:]], -1)
+
+
+def _feather(width: int, height: int, edge: float) -> np.ndarray:
+    """Weights (height, width) float32: 0 on the border, 1 from `edge` of the way to the middle.
+
+    Level lines are squares with round corners (|x|^4 + |y|^4): the corners of a crop show hair and
+    background, which had better stay the frame's own.
+    """
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    ramp = np.clip((1 - (x**4 + y**4) ** 0.25) / edge, 0, 1)
+    return ramp * ramp * (3 - 2 * ramp)  # smoothstep: no crease where the ramp begins
+
+
+def paste_face(
+    frame: np.ndarray, crop: np.ndarray, matrix: np.ndarray, edge: float = 0.2
+) -> np.ndarray:
+    """A copy of `frame` with `crop` back where `matrix` took it from; no visible box.
+
+    The crop fades in over the outer `edge` of its half width and height, which lies inside the
+    crop, so that the frame outside keeps its very bytes.
+    """
+    height, width = crop.shape[:2]
+    low, high = _region(matrix, width, height, frame, margin=0)
+    pasted = frame.copy()
+    if np.any(high == low):
+        return pasted
+    back = matrix.astype(np.float64)  # a copy: from the region's pixels to the crop's
+    back[:, 2] += matrix[:, :2] @ low
+    size = tuple(int(n) for n in high - low)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    face = cv2.warpAffine(
+        crop.astype(np.float32), back, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    weight = cv2.warpAffine(_feather(width, height, edge), back, size, flags=flags)[..., None]
+    region = pasted[low[1] : high[1], low[0] : high[0]]
+    mixed = region + weight * (face - region)
+    region[...] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return pasted

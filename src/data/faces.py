@@ -1,0 +1,115 @@
+"""Step 10: the subject's face, found, tracked, aligned and cut out, ready for training.
+
+Every stretch that shows one face gives a folder of memory-mapped arrays, one row a frame:
+
+    frames.npy      (time, height, width, 3) uint8    aligned crops
+    landmarks.npy   (time, 68, 2) float32             in the crop's pixels
+    transforms.npy  (time, 2, 3) float32              from the recording's pixels to the crop's
+
+A random window is read from these without decoding video, at 3.3 GB an hour of 96x128 crops.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import soundfile
+
+from understudy.data import alignment
+from understudy.data.avsync import av_offset
+from understudy.data.landmarks import Landmarker, MediaPipeLandmarker
+from understudy.data.manifest import Clip, Drop
+from understudy.data.media import FPS, SAMPLE_RATE, read_frames
+from understudy.data.scrape import source_path
+from understudy.data.stage import Stage
+from understudy.data.tracking import Track, select_tracks, track_faces
+
+
+@dataclass
+class Faces(Stage):
+    """One face at any moment: the largest that stays. What is dropped has its reason."""
+
+    name: ClassVar[str] = "faces"
+
+    landmarker: Landmarker = field(default_factory=MediaPipeLandmarker)
+    width: int = 96
+    height: int = 128
+    smoothing: float = 2.0  # standard deviation in frames, of the points that hold the crop still
+    min_frames: int = 25
+    min_face_size: float = 64.0  # pixels of the recording
+    max_offset: int = 6  # frames between sound and picture
+    min_offset_confidence: float = 6.0
+
+    def process(self, clip: Clip, workspace: Path, folder: Path) -> Iterable[Clip | Drop]:
+        path = source_path(workspace, clip.source)
+        size = (0, 0)
+        found = []
+        for frame in read_frames(path, start=clip.start, end=clip.end):
+            size = (frame.shape[1], frame.shape[0])
+            found.append(self.landmarker(frame))
+        tracks, drops = select_tracks(
+            track_faces(found),
+            n_frames=len(found),
+            width=size[0],
+            height=size[1],
+            min_frames=self.min_frames,
+            min_face_size=self.min_face_size,
+        )
+        for first, after, reason in drops:
+            yield self._drop(clip.part(*self._span(clip, first, after)), reason)
+        for number, track in enumerate(tracks):
+            part = clip.part(*self._span(clip, track.start, track.end))
+            offset = self._offset(track, part, workspace)
+            if offset and abs(offset["av_offset"]) > self.max_offset:
+                yield self._drop(part, f"sound and picture more than {self.max_offset} frames apart")
+                continue
+            (folder / str(number)).mkdir()
+            frames = islice(
+                read_frames(path, start=clip.start, end=clip.end), track.start, track.end
+            )
+            self._cut_out(frames, track, folder / str(number))
+            yield part.add(faces=self.path_in(workspace, folder, str(number)), **offset)
+
+    def _span(self, clip: Clip, first: int, after: int) -> tuple[float, float]:
+        return clip.start + first / FPS, clip.start + after / FPS
+
+    def _drop(self, clip: Clip, reason: str) -> Drop:
+        return Drop(clip.id, clip.start, clip.end, reason)
+
+    def _offset(self, track: Track, part: Clip, workspace: Path) -> dict[str, Any]:
+        """Frames by which the sound is late, where the clip tells; else nothing."""
+        first, after = round(part.start * SAMPLE_RATE), round(part.end * SAMPLE_RATE)
+        audio, _ = soundfile.read(
+            workspace / part["audio"], start=first, stop=after, dtype="float32"
+        )
+        offset = av_offset(mouth_opening(track.landmarks), audio, SAMPLE_RATE)
+        if offset.confidence < self.min_offset_confidence:
+            return {}
+        return {"av_offset": offset.frames, "av_confidence": round(offset.confidence, 2)}
+
+    def _cut_out(self, frames: Iterable[np.ndarray], track: Track, folder: Path) -> None:
+        steady = alignment.smooth(track.landmarks[:, alignment.STABLE], self.smoothing)
+        target = alignment.canonical_points(self.width, self.height)
+        matrices = alignment.similarity(steady, target)  # (time, 2, 3)
+        crops = np.lib.format.open_memmap(
+            folder / "frames.npy",
+            mode="w+",
+            dtype=np.uint8,
+            shape=(len(matrices), self.height, self.width, 3),
+        )
+        for k, frame in enumerate(frames):
+            crops[k] = alignment.warp_face(frame, matrices[k], self.width, self.height)
+        crops.flush()
+        landmarks = alignment.apply(matrices, track.landmarks)
+        np.save(folder / "landmarks.npy", landmarks.astype(np.float32))
+        np.save(folder / "transforms.npy", matrices.astype(np.float32))
+
+
+def mouth_opening(landmarks: np.ndarray) -> np.ndarray:
+    """The gap between the inner lips, in interocular distances: (..., 68, 2) -> (...)."""
+    gap = np.linalg.norm(landmarks[..., 66, :] - landmarks[..., 62, :], axis=-1)
+    eyes = np.linalg.norm(landmarks[..., 45, :] - landmarks[..., 36, :], axis=-1)
+    return gap / np.maximum(eyes, 1e-6)

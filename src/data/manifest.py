@@ -1,0 +1,134 @@
+"""Clips and the manifests that list them: JSON Lines, one clip a line, ordered, diffable.
+
+A person's corrections live apart, in an append-only `edits.jsonl`, and are laid over what any
+stage puts out; nothing a person wrote is ever overwritten.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from understudy.data.media import Seconds
+from understudy.errors import UserError
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A stretch of one source; `fields` hold what the stages add (all of it plain JSON)."""
+
+    id: str
+    source: str
+    start: Seconds
+    end: Seconds
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def duration(self) -> Seconds:
+        return self.end - self.start
+
+    def __getitem__(self, name: str) -> Any:
+        return self.fields[name]
+
+    def add(self, **fields: Any) -> Self:
+        """The same clip with more fields."""
+        return replace(self, fields={**self.fields, **fields})
+
+    def part(self, start: Seconds, end: Seconds) -> Self:
+        """The stretch between `start` and `end`, both in the source's time, under a name of its own."""
+        start, end = round(start, 3), round(end, 3)
+        return replace(self, id=f"{self.source}_{start:.2f}-{end:.2f}", start=start, end=end)
+
+    def to_json(self) -> dict[str, Any]:
+        place = {"id": self.id, "source": self.source, "start": self.start, "end": self.end}
+        return {**place, **self.fields}
+
+    @classmethod
+    def from_json(cls, line: dict[str, Any]) -> Self:
+        fields = dict(line)
+        return cls(*(fields.pop(name) for name in ("id", "source", "start", "end")), fields)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A stretch that goes no further, and why."""
+
+    id: str
+    start: Seconds
+    end: Seconds
+    reason: str
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """`path` holds either what it held before or all of `text`, whenever the machine stops."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def json_lines(rows: Iterable[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects in a JSON Lines file; a line that is none is named by file and number."""
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}:{number}: not JSON ({error.msg}); mend or remove the line") from None
+        if not isinstance(row, dict):
+            raise UserError(f"{path}:{number}: not a JSON object; mend or remove the line")
+        rows.append(row)
+    return rows
+
+
+def read_manifest(path: Path) -> list[Clip]:
+    """Raises `UserError` where the file is missing or a line lacks what every clip has."""
+    if not path.exists():
+        raise UserError(f"{path}: there is no such manifest; run `understudy prepare` first")
+    clips = []
+    for number, row in enumerate(read_json_lines(path), start=1):
+        missing = {"id", "source", "start", "end"} - row.keys()
+        if missing:
+            raise UserError(f"{path}: clip {number} lacks {', '.join(sorted(missing))}")
+        clips.append(Clip.from_json(row))
+    return clips
+
+
+def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
+    write_atomically(path, json_lines(clip.to_json() for clip in clips))
+
+
+def apply_edits(clips: Iterable[Clip], path: Path) -> tuple[list[Clip], list[Drop]]:
+    """Clips with a person's edits laid over, and those the person dropped.
+
+    An edit is `{"clip": ID, "set": {FIELD: VALUE}}` or `{"clip": ID, "drop": REASON}`; the later
+    line wins, and `{"clip": ID, "drop": null}` takes a clip back in.
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    reasons: dict[str, str | None] = {}
+    for number, edit in enumerate(read_json_lines(path) if path.exists() else [], start=1):
+        if "clip" not in edit or not ({"set", "drop"} & edit.keys()):
+            raise UserError(f"{path}: edit {number} needs `clip` and one of `set`, `drop`: {edit}")
+        changes.setdefault(edit["clip"], {}).update(edit.get("set", {}))
+        if "drop" in edit:
+            reasons[edit["clip"]] = edit["drop"]
+    kept, dropped = [], []
+    for clip in clips:
+        if reason := reasons.get(clip.id):
+            dropped.append(Drop(clip.id, clip.start, clip.end, f"a person: {reason}"))
+        elif clip.id in changes:
+            kept.append(Clip.from_json({**clip.to_json(), **changes[clip.id]}))
+        else:
+            kept.append(clip)
+    return kept, dropped

@@ -1,0 +1,263 @@
+"""Pictures and sound in and out of files, through PyAV: no ffmpeg binary is needed.
+
+Every function shares one time zero, the container's start, so frame `k` at `k / fps` and sample
+`n` at `n / sample_rate` are in step whatever the file's own rates and offsets are.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+import av
+import numpy as np
+from av.container import InputContainer
+
+from understudy.errors import UserError
+
+Seconds = float
+
+SAMPLE_RATE = 16000  # mono; of everything that listens: ASR, speakers, SDA
+FPS = 25.0
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a file holds; sizes and rates are 0 where there is no such stream."""
+
+    duration: Seconds
+    width: int
+    height: int
+    fps: float
+    sample_rate: int
+
+    @property
+    def has_video(self) -> bool:
+        return self.width > 0
+
+    @property
+    def has_audio(self) -> bool:
+        return self.sample_rate > 0
+
+
+def _open(path: Path | str) -> InputContainer:
+    try:
+        return av.open(str(path), metadata_errors="ignore")
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file") from None
+    except (av.error.FFmpegError, OSError) as error:
+        raise UserError(
+            f"{path}: cannot be read as sound or video ({error.strerror}); "
+            "give a file that a media player opens"
+        ) from None
+
+
+def _time_zero(container: InputContainer) -> Seconds:
+    return (container.start_time or 0) / av.time_base
+
+
+def probe(path: Path | str) -> MediaInfo:
+    """What `path` holds. Raises `UserError` for anything that is not sound or video."""
+    with _open(path) as container:
+        video = next(iter(container.streams.video), None)
+        audio = next(iter(container.streams.audio), None)
+        duration = (container.duration or 0) / av.time_base
+        if duration <= 0:  # raw streams and broken headers: take the longest stream's word
+            durations = [float(s.duration * s.time_base) for s in container.streams if s.duration]
+            duration = max(durations, default=0.0)
+        return MediaInfo(
+            duration=duration,
+            width=video.codec_context.width if video else 0,
+            height=video.codec_context.height if video else 0,
+            fps=float(video.average_rate or 0) if video else 0.0,
+            sample_rate=audio.codec_context.sample_rate if audio else 0,
+        )
+
+
+def _decode(container: InputContainer, stream: Any, start: Seconds) -> Iterator[Any]:
+    """Frames of one stream from shortly before `start`; damaged packets are passed over."""
+    if start > 0:
+        container.seek(int((start + _time_zero(container)) * av.time_base))
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            continue
+
+
+def read_frames(
+    path: Path | str, *, start: Seconds = 0.0, end: Seconds | None = None, fps: float = FPS
+) -> Iterator[np.ndarray]:
+    """RGB uint8 frames (height, width, 3) at constant `fps`; frame k is what shows at start + k / fps.
+
+    A slower source repeats pictures and a faster one skips some, so nothing drifts at 29.97 or
+    variable rates. Memory does not grow with length.
+    """
+    with _open(path) as container:
+        if not container.streams.video:
+            raise UserError(f"{path}: holds no video; give a file with pictures")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        zero = _time_zero(container)
+        half = 0.5 / fps  # nearest picture: containers round their time stamps
+        last_shown = 1.0 / float(stream.average_rate or fps)
+        count = 0
+        current: np.ndarray | None = None
+        time = 0.0
+        for frame in _decode(container, stream, start):
+            if frame.pts is None:
+                continue
+            time = float(frame.pts * frame.time_base) - zero
+            while current is not None and start + count / fps + half < time:
+                if end is not None and start + count / fps >= end - half:
+                    return
+                yield current
+                count += 1
+            current = _to_rgb(frame)
+        while current is not None and start + count / fps + half < time + last_shown:
+            if end is not None and start + count / fps >= end - half:
+                return
+            yield current
+            count += 1
+
+
+def _to_rgb(frame: av.VideoFrame) -> np.ndarray:
+    picture = frame.to_ndarray(format="rgb24")
+    quarter_turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns else picture
+
+
+def stream_audio(
+    path: Path | str,
+    *,
+    sample_rate: int = SAMPLE_RATE,
+    start: Seconds = 0.0,
+    end: Seconds | None = None,
+    block: int = SAMPLE_RATE,
+) -> Iterator[np.ndarray]:
+    """Mono float32 blocks (block,), the last one shorter, of any length of sound in constant memory."""
+    with _open(path) as container:
+        if not container.streams.audio:
+            raise UserError(f"{path}: holds no sound; give a file with an audio track")
+        stream = container.streams.audio[0]
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
+        zero = _time_zero(container)
+        position = start  # of the next sample that is handed out
+        left = None if end is None else round((end - start) * sample_rate)
+        buffer = np.zeros(0, np.float32)
+
+        def resampled() -> Iterator[tuple[Seconds, np.ndarray]]:
+            expected: Seconds | None = None
+            for frame in _decode(container, stream, start):
+                for piece in resampler.resample(frame):
+                    samples = piece.to_ndarray().reshape(-1)
+                    if expected is None:
+                        at = float((piece.pts or 0) * piece.time_base) - zero
+                    else:
+                        at = expected
+                    expected = at + len(samples) / sample_rate
+                    yield at, samples
+            for piece in resampler.resample(None):
+                yield expected or 0.0, piece.to_ndarray().reshape(-1)
+
+        for at, samples in resampled():
+            gap = round((at - position) * sample_rate) - len(buffer)
+            if gap > 0:  # the sound begins after the picture: silence keeps them in step
+                samples = np.concatenate([np.zeros(gap, np.float32), samples])
+            elif gap < 0 and not len(buffer):  # decoded from before `start`
+                samples = samples[-gap:]
+            buffer = np.concatenate([buffer, samples])
+            while len(buffer) >= block and (left is None or left > 0):
+                piece = buffer[: block if left is None else min(block, left)]
+                yield piece
+                buffer = buffer[len(piece) :]
+                position += len(piece) / sample_rate
+                left = None if left is None else left - len(piece)
+            if left is not None and left <= 0:
+                return
+        if len(buffer):
+            yield buffer if left is None else buffer[:left]
+
+
+def read_audio(
+    path: Path | str,
+    *,
+    sample_rate: int = SAMPLE_RATE,
+    start: Seconds = 0.0,
+    end: Seconds | None = None,
+) -> np.ndarray:
+    """Mono float32 (samples,) in [-1, 1] between `start` and `end`."""
+    blocks = list(stream_audio(path, sample_rate=sample_rate, start=start, end=end))
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def read_image(path: Path | str) -> np.ndarray:
+    """RGB uint8 (height, width, 3) of a still picture."""
+    try:
+        return next(read_frames(path))
+    except StopIteration:
+        raise UserError(f"{path}: holds no picture; give a PNG or JPEG file") from None
+
+
+class VideoWriter:
+    """Writes H.264 and AAC into an MP4 that appears under its name only when it is complete.
+
+    Feed pictures and sound in step: what is ahead waits in memory for the other.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        width: int,
+        height: int,
+        fps: float = FPS,
+        sample_rate: int | None = None,
+        crf: int = 18,
+    ) -> None:
+        assert width % 2 == 0 and height % 2 == 0, "H.264 with 4:2:0 colour needs even sizes"
+        self.path = Path(path)
+        self.partial = self.path.with_name(f".{self.path.stem}.partial.mp4")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.container = av.open(str(self.partial), "w", format="mp4")
+        self.video: Any = self.container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        self.video.width, self.video.height, self.video.pix_fmt = width, height, "yuv420p"
+        self.video.options = {"crf": str(crf), "preset": "veryfast"}
+        self.audio: Any = None
+        if sample_rate:
+            self.audio = self.container.add_stream("aac", rate=sample_rate, layout="mono")
+            self.audio.bit_rate = 128_000
+        self.samples = 0
+
+    def write(self, frame: np.ndarray) -> None:
+        """One RGB uint8 picture (height, width, 3)."""
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        self.container.mux(self.video.encode(picture))
+
+    def write_audio(self, samples: np.ndarray) -> None:
+        """Mono float32 (samples,) in [-1, 1]."""
+        if not len(samples):
+            return
+        planar = np.ascontiguousarray(samples, np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(planar, format="fltp", layout="mono")
+        frame.sample_rate = self.audio.rate
+        frame.pts, frame.time_base = self.samples, Fraction(1, self.audio.rate)
+        self.samples += len(samples)
+        self.container.mux(self.audio.encode(frame))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        try:
+            if failed is None:
+                self.container.mux(self.video.encode())
+                if self.audio:
+                    self.container.mux(self.audio.encode())
+            self.container.close()
+            if failed is None:
+                os.replace(self.partial, self.path)
+        finally:
+            self.partial.unlink(missing_ok=True)

@@ -1,0 +1,96 @@
+"""The verb `prepare`: recordings in, training data out, one stage after the other."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from understudy.data.contact_sheet import contact_sheet
+from understudy.data.manifest import Clip
+from understudy.data.scrape import scrape
+from understudy.data.stage import Executor, Report, Stage, prune, run_stage
+from understudy.data.subject import Subject
+from understudy.errors import UserError
+from understudy.tables import duration, print_table, write_json
+
+
+def prepare(
+    *,
+    subject: Subject,
+    workspace: str,
+    stages: Mapping[str, Stage],
+    engine: Executor,
+    prune_stale: bool = False,
+) -> int:
+    """Run all stages for `subject`; 0 when everything went through, 1 when items are set aside.
+
+    What is done already is not done again. Nothing is dropped without a line in the table and in
+    `manifests/STAGE.dropped.jsonl` or `.failed.jsonl`.
+    """
+    folder = Path(workspace)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return _prepare(subject, folder, stages, engine, prune_stale)
+    except Timeout:
+        raise UserError(f"{folder}: another prepare is at work there; wait for it to end") from None
+
+
+def _prepare(
+    subject: Subject, workspace: Path, stages: Mapping[str, Stage], engine: Executor, prune_stale: bool
+) -> int:
+    clips, report = scrape(subject.recordings(), workspace)
+    reports = [report]
+    for stage in stages.values():
+        before = clips
+        clips, report = run_stage(stage, clips, workspace, engine)
+        reports.append(report)
+        if prune_stale and (stale := prune(stage, before, workspace)):
+            print(f"{stage.name}: {stale} results of other settings deleted")
+    write_json(workspace / "manifests" / "report.json", [vars(report) for report in reports])
+    tell(reports, workspace)
+    if clips and "faces" in clips[0].fields:
+        sheet = workspace / "contact_sheet.png"
+        _draw_contact_sheet(clips, workspace, sheet)
+        print(f"contact sheet  {sheet}")
+    print(f"manifests      {workspace / 'manifests'}")
+    return 1 if any(r.failed for r in reports) else 0
+
+
+def tell(reports: list[Report], workspace: Path) -> None:
+    """The closing table: what went in and came out of each stage, and why the rest did not."""
+    rows = [
+        [r.stage, r.clips_in, r.clips_out, sum(r.dropped.values()), len(r.failed), r.cached,
+         duration(r.seconds_in), duration(r.seconds_out), f"{r.wall:.1f} s"]
+        for r in reports
+    ]  # fmt: skip
+    print_table(
+        ["stage", "in", "out", "dropped", "failed", "cached", "time in", "time out", "took"], rows
+    )
+    reasons = [
+        [r.stage, reason, n, duration(r.dropped_seconds.get(reason, 0.0))]
+        for r in reports
+        for reason, n in r.dropped.most_common()
+    ]
+    if reasons:
+        print_table(["stage", "dropped because", "clips", "time"], reasons)
+    failures = [[r.stage, name, e.strip().splitlines()[-1]] for r in reports for name, e in r.failed.items()]
+    if failures:
+        print_table(["stage", "set aside", "error"], failures[:20])
+        if len(failures) > 20:
+            print(f"... and {len(failures) - 20} more in {workspace / 'manifests'}/*.failed.jsonl")
+
+
+def _draw_contact_sheet(clips: list[Clip], workspace: Path, path: Path, pictures: int = 60) -> None:
+    """The middle frame of clips spread evenly over all."""
+    chosen = [clips[i] for i in np.unique(np.linspace(0, len(clips) - 1, pictures).astype(int))]
+    crops, landmarks = [], []
+    for clip in chosen:
+        frames = np.load(workspace / clip["faces"] / "frames.npy", mmap_mode="r")
+        middle = len(frames) // 2
+        crops.append(frames[middle])
+        landmarks.append(np.load(workspace / clip["faces"] / "landmarks.npy")[middle])
+    contact_sheet(np.stack(crops), np.stack(landmarks), [clip.id for clip in chosen], path)
+
+

@@ -1,0 +1,1 @@
+"""Networks only: plain `nn.Module`s that know no files, no Hydra and no Lightning."""

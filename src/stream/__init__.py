@@ -1,0 +1,1 @@
+"""The thin last stage: the exported twin at work."""

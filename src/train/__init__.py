@@ -1,0 +1,1 @@
+"""Training: Lightning modules with losses, optimizers and logging; fit, evaluate, export."""

@@ -1,0 +1,66 @@
+"""Checkpoints that say what they are: weights and, as plain values, the config that made them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import get_class, instantiate
+
+from understudy.errors import UserError
+
+CONFIG = "understudy"
+MAY_CHANGE = ("max_steps", "max_epochs", "max_time", "log_every_n_steps", "enable_progress_bar")
+
+
+class KeepConfig(pl.Callback):
+    """Puts the run's config into every checkpoint."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint[CONFIG] = self.config
+
+
+def read_checkpoint(path: str | Path, *, role: str | None = None) -> dict[str, Any]:
+    """A checkpoint's plain content. Raises `UserError` if it is missing, broken or another model's."""
+    if not Path(path).is_file():
+        raise UserError(f"ckpt={path}: there is no such file; checkpoints are in RUN/checkpoints/")
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever pickle and zip raise
+        reason = str(error).splitlines()[0]
+        raise UserError(f"ckpt={path}: not a checkpoint that can be read ({reason})") from None
+    if CONFIG not in checkpoint:
+        raise UserError(f"ckpt={path}: not written by `understudy train`")
+    found = get_class(checkpoint[CONFIG]["model"]["_target_"]).role
+    if role and found != role:
+        raise UserError(f"ckpt={path}: holds a model of role {found!r}, here {role!r} is wanted")
+    return checkpoint
+
+
+def load_module(checkpoint: dict[str, Any]) -> pl.LightningModule:
+    """The module with the checkpoint's weights, in evaluation mode."""
+    module: pl.LightningModule = instantiate(checkpoint[CONFIG]["model"])
+    module.load_state_dict(checkpoint["state_dict"])
+    return module.eval()
+
+
+def check_resumable(path: Path, config: dict[str, Any]) -> None:
+    """A run can be made longer, but not go on as another one."""
+    before = read_checkpoint(path)[CONFIG]
+    for part in ("model", "data", "trainer", "seed"):
+        was, now = (_without(c[part]) if isinstance(c[part], dict) else c[part] for c in (before, config))
+        if was != now:
+            changed = [k for k in now if was.get(k) != now[k]] if isinstance(now, dict) else [part]
+            raise UserError(
+                f"{path.parent.parent}: this run was begun with other settings of {part} "
+                f"({', '.join(changed)}); give the same ones, or run=NAME to start another"
+            )
+
+
+def _without(settings: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in settings.items() if k not in MAY_CHANGE}

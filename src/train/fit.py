@@ -1,0 +1,63 @@
+"""The verb `train`: data, model, trainer; fit."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from understudy.errors import UserError
+from understudy.train.checkpoint import KeepConfig, check_resumable
+
+
+def fit(
+    *,
+    model: DictConfig,
+    data: DictConfig,
+    trainer: DictConfig,
+    callbacks: DictConfig,
+    workspace: str,
+    run: str,
+    resume: bool,
+    seed: int,
+    threads: int | None,
+) -> int:
+    """Train `model` on `data` into `WORKSPACE/runs/MODEL/RUN/`.
+
+    With `resume` a run that was stopped, however it was, continues from its last checkpoint and
+    ends with the weights it would have had.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    pl.seed_everything(seed, workers=True, verbose=False)
+    module_class = get_class(model._target_)
+    folder = Path(workspace) / "runs" / module_class.role / run
+    last = folder / "checkpoints" / "last.ckpt"
+    if last.exists() and not resume:
+        raise UserError(f"{folder}: this run exists; resume=true continues it, run=NAME starts another")
+    settings = {"model": model, "data": data, "trainer": trainer, "seed": seed}
+    plain: dict[str, Any] = {k: _plain(v) for k, v in settings.items()}
+    if last.exists():
+        check_resumable(last, plain)
+
+    datamodule = instantiate(data)
+    module = instantiate(model)
+    logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
+    logger.log_hyperparams(plain, metrics=dict.fromkeys(module_class.headline, float("nan")))
+    lightning: pl.Trainer = instantiate(
+        trainer,
+        logger=logger,
+        callbacks=[*instantiate(callbacks).values(), KeepConfig(plain)],
+        default_root_dir=folder,
+    )
+    print(f"run          {folder}\ntensorboard  tensorboard --logdir {folder.parent}")
+    lightning.fit(module, datamodule=datamodule, ckpt_path=last if last.exists() else None)
+    print(f"checkpoints  {folder / 'checkpoints'}")
+    return 0
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if isinstance(value, DictConfig) else value

@@ -1,0 +1,306 @@
+"""Training of the talking face: one generator against three discriminators.
+
+After Vougioukas, Petridis and Pantic, "Realistic Speech-Driven Facial Animation with GANs", IJCV
+2020; the reconstruction loss is weighted around the mouth's landmarks instead of the lower half.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from understudy.data.faces_datamodule import Window
+from understudy.data.landmarks import Landmarker
+from understudy.errors import UserError
+from understudy.models.sda import (
+    FrameDiscriminator,
+    Generator,
+    SequenceDiscriminator,
+    SyncDiscriminator,
+)
+from understudy.models.sda.audio import MELS_PER_FRAME, SAMPLES_PER_FRAME
+from understudy.train.face_metrics import FaceMetrics
+
+
+class SDA(pl.LightningModule):
+    """The GAN. A step trains the three discriminators, then the generator."""
+
+    role = "sda"
+    headline = ("mouth_distance/generated", "psnr/generated", "ssim/generated")  # of a run
+
+    def __init__(
+        self,
+        *,
+        generator: Generator,
+        frame_discriminator: FrameDiscriminator,
+        sequence_discriminator: SequenceDiscriminator,
+        sync_discriminator: SyncDiscriminator,
+        optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        discriminator_optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        landmarker: Landmarker | None = None,
+        reconstruction_weight: float = 300.0,
+        frame_weight: float = 1.0,
+        sync_weight: float = 0.8,
+        sequence_weight: float = 0.2,
+        mouth_emphasis: float = 8.0,
+        frames_judged: int = 4,
+        sync_windows: int = 4,
+        min_shift: int = 4,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.generator = generator
+        self.frame_discriminator = frame_discriminator
+        self.sequence_discriminator = sequence_discriminator
+        self.sync_discriminator = sync_discriminator
+        self.make_optimizer = optimizer
+        self.make_discriminator_optimizer = discriminator_optimizer
+        self.metrics = FaceMetrics(landmarker)
+        self.reconstruction_weight = reconstruction_weight
+        self.frame_weight, self.sync_weight = frame_weight, sync_weight
+        self.sequence_weight = sequence_weight
+        self.mouth_emphasis = mouth_emphasis
+        self.frames_judged, self.sync_windows = frames_judged, sync_windows
+        self.min_shift = min_shift  # frames from which on sound counts as out of step
+        self.seed = seed
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        discriminators = [
+            *self.frame_discriminator.parameters(),
+            *self.sequence_discriminator.parameters(),
+            *self.sync_discriminator.parameters(),
+        ]
+        return [
+            self.make_discriminator_optimizer(discriminators),
+            self.make_optimizer(self.generator.parameters()),
+        ]
+
+    def training_step(self, batch: Window, batch_idx: int) -> None:
+        # chance depends on the step alone, so a run that is resumed draws what it would have drawn
+        torch.manual_seed(self.seed + self.global_step)
+        discriminators_step, generator_step = self.optimizers()  # type: ignore[misc]
+        still, real, mel = self.unpack(batch)
+        fake = self.generator(still, self.heard_by_generator(mel, real.shape[1]))
+
+        loss = self.discriminators_loss(still, real, fake.detach(), mel)
+        discriminators_step.zero_grad()
+        self.manual_backward(loss)
+        # the bare optimizer: Lightning counts steps, and a step here is one batch
+        discriminators_step.optimizer.step()
+        self.log_gradient_norms("discriminator", discriminators_step)
+
+        self.freeze_discriminators(True)
+        loss = self.generator_loss(still, real, fake, mel, batch["mouth"])
+        generator_step.zero_grad()
+        self.manual_backward(loss)
+        generator_step.step()
+        self.freeze_discriminators(False)
+        self.log_gradient_norms("generator", generator_step)
+
+    def unpack(self, batch: Window) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures in [0, 1], and log-mels of the frames with the batch's margin on both sides."""
+        still, real = batch["still"] / 255, batch["frames"] / 255
+        overlap = self.generator.log_mel.overlap
+        with torch.autocast(self.device.type, enabled=False):  # spectra want full precision
+            mel = self.generator.log_mel(F.pad(batch["audio"], (overlap, 0)))
+        return still, real, mel
+
+    def margin(self, mel: Tensor, frames: int) -> int:
+        """Video frames of sound on either side of the batch's frames."""
+        margin = (mel.shape[2] // MELS_PER_FRAME - frames) // 2
+        needed = max(self.generator.context, self.generator.lookahead)
+        if margin < needed:
+            raise UserError(
+                f"data.margin gives the model {margin} frames of sound around a window, it listens "
+                f"to {needed}; set data.margin={needed * SAMPLES_PER_FRAME / 16000:g} or more"
+            )
+        return margin
+
+    def heard_by_generator(self, mel: Tensor, frames: int) -> Tensor:
+        margin = self.margin(mel, frames)
+        first = margin - self.generator.context
+        last = margin + frames + self.generator.lookahead
+        return mel[:, :, first * MELS_PER_FRAME : last * MELS_PER_FRAME]
+
+    def discriminators_loss(self, still: Tensor, real: Tensor, fake: Tensor, mel: Tensor) -> Tensor:
+        """Real is real; generated is not; and real pictures with other sound are out of step."""
+        frames = real.shape[1]
+        margin = self.margin(mel, frames)
+        own = mel[:, :, margin * MELS_PER_FRAME : (margin + frames) * MELS_PER_FRAME]
+
+        stills, chosen_real, chosen_fake = self.choose_frames(still, real, fake)
+        frame_real = self.frame_discriminator(chosen_real, stills)
+        frame_fake = self.frame_discriminator(chosen_fake, stills)
+
+        sequence_real = self.sequence_discriminator(real, own)
+        sequence_fake = self.sequence_discriminator(fake, own)
+
+        starts = self.sync_starts(frames)
+        sync_real = self.judge_sync(real, mel, starts, starts + margin)
+        sync_fake = self.judge_sync(fake, mel, starts, starts + margin)
+        sync_shifted = self.judge_sync(
+            real, mel, starts, self.shifted_starts(starts + margin, mel)
+        )
+
+        losses = {
+            "frame": judged(frame_real, True) + judged(frame_fake, False),
+            "sequence": judged(sequence_real, True) + judged(sequence_fake, False),
+            "sync": judged(sync_real, True)
+            + (judged(sync_fake, False) + judged(sync_shifted, False)) / 2,
+        }
+        self.log_dict({f"discriminator/{name}": loss / 2 for name, loss in losses.items()})
+        self.log_dict(
+            {
+                "accuracy/frame": accuracy(frame_real, frame_fake),
+                "accuracy/sequence": accuracy(sequence_real, sequence_fake),
+                "accuracy/sync": accuracy(sync_real, sync_shifted),
+                "accuracy/sync_generated": accuracy(sync_real, sync_fake),
+            }
+        )
+        return losses["frame"] + losses["sequence"] + losses["sync"]
+
+    def generator_loss(
+        self, still: Tensor, real: Tensor, fake: Tensor, mel: Tensor, mouth: Tensor
+    ) -> Tensor:
+        """Near the real frames, most of all around the mouth, and real to all three judges."""
+        frames = real.shape[1]
+        margin = self.margin(mel, frames)
+        own = mel[:, :, margin * MELS_PER_FRAME : (margin + frames) * MELS_PER_FRAME]
+        importance = mouth_map(mouth, *real.shape[-2:], self.mouth_emphasis)  # (batch, time, 1, h, w)
+        stills, chosen = self.choose_frames(still, fake)
+        starts = self.sync_starts(frames)
+        losses = {
+            "reconstruction": (importance * (fake - real).abs()).mean(),
+            "frame": judged(self.frame_discriminator(chosen, stills), True),
+            "sequence": judged(self.sequence_discriminator(fake, own), True),
+            "sync": judged(self.judge_sync(fake, mel, starts, starts + margin), True),
+        }
+        self.log_dict({f"generator/{name}": loss for name, loss in losses.items()})
+        return (
+            self.reconstruction_weight * losses["reconstruction"]
+            + self.frame_weight * losses["frame"]
+            + self.sequence_weight * losses["sequence"]
+            + self.sync_weight * losses["sync"]
+        )
+
+    def choose_frames(self, still: Tensor, *clips: Tensor) -> list[Tensor]:
+        """The same random frames of each clip (batch, time, ...), and the still for each of them."""
+        chosen = torch.randperm(clips[0].shape[1], device=still.device)[: self.frames_judged]
+        return [
+            still.repeat_interleave(len(chosen), dim=0),
+            *(clip[:, chosen].flatten(0, 1) for clip in clips),
+        ]
+
+    def sync_starts(self, frames: int) -> Tensor:
+        """First frames of the windows that are judged for synchrony: (windows,)."""
+        last = frames - self.sync_discriminator.frames
+        return torch.randperm(last + 1)[: self.sync_windows]
+
+    def shifted_starts(self, starts: Tensor, mel: Tensor) -> Tensor:
+        """Other places in the same sound, at least `min_shift` frames away."""
+        places = mel.shape[2] // MELS_PER_FRAME - self.sync_discriminator.frames + 1
+        offset = torch.randint(self.min_shift, places - self.min_shift + 1, starts.shape)
+        return (starts + offset) % places
+
+    def judge_sync(
+        self, frames: Tensor, mel: Tensor, frame_starts: Tensor, mel_starts: Tensor
+    ) -> Tensor:
+        """Logits (windows * batch,) of pictures from `frame_starts` with sound from `mel_starts`."""
+        length = self.sync_discriminator.frames
+        seen = torch.cat([frames[:, start : start + length] for start in frame_starts.tolist()])
+        heard = torch.cat(
+            [
+                mel[:, :, start * MELS_PER_FRAME : (start + length) * MELS_PER_FRAME]
+                for start in mel_starts.tolist()
+            ]
+        )
+        return self.sync_discriminator(seen, heard)
+
+    def freeze_discriminators(self, frozen: bool) -> None:
+        """While the generator learns, gradients of the judges' own weights are not worth computing."""
+        for net in (self.frame_discriminator, self.sequence_discriminator, self.sync_discriminator):
+            net.requires_grad_(not frozen)
+
+    def log_gradient_norms(self, name: str, optimizer: Any) -> None:
+        if self.global_step % max(self.trainer.log_every_n_steps, 1):
+            return
+        gradients = [
+            p.grad for g in optimizer.optimizer.param_groups for p in g["params"] if p.grad is not None
+        ]
+        self.log(f"gradient_norm/{name}", torch.nn.utils.get_total_norm(gradients))
+        self.log(f"learning_rate/{name}", optimizer.optimizer.param_groups[0]["lr"])
+
+    def on_validation_epoch_start(self) -> None:
+        self.metrics.reset()
+
+    def validation_step(self, batch: Window, batch_idx: int) -> Tensor:
+        """Frames (batch, time, 3, height, width) from each clip's first frame and its sound."""
+        torch.manual_seed(self.seed + batch_idx)
+        still, real, mel = self.unpack(batch)
+        fake = self.generator(still, self.heard_by_generator(mel, real.shape[1])).float().clamp(0, 1)
+        frozen = still.unsqueeze(1).expand_as(real)
+        for who, frames in {"generated": fake, "still": frozen, "real": real}.items():
+            if who == "generated" or not self.metrics.knows(batch["clip"], who):
+                self.metrics.compare(who, frames, real, batch["mouth"], batch["clip"])
+            self.metrics.add(who, "sync_accuracy", self.sync_accuracy(frames, mel))
+        return fake
+
+    def on_validation_epoch_end(self) -> None:
+        values = self.metrics.summary()
+        for who, metrics in values.items():
+            self.log_dict({f"{name}/{who}": value for name, value in metrics.items()})
+        if "generated" in values:
+            self.log("val_psnr", values["generated"]["psnr"], prog_bar=True)
+            self.log("still_psnr", values["still"]["psnr"], prog_bar=True)
+
+    test_step = validation_step
+    on_test_epoch_start = on_validation_epoch_start
+    on_test_epoch_end = on_validation_epoch_end
+
+    def sync_accuracy(self, frames: Tensor, mel: Tensor) -> float:
+        """How often the judge finds a window's own sound a better match than sound from elsewhere.
+
+        Every window against six other places of the same sound; chance is 0.5, a tie counts half.
+        """
+        length = frames.shape[1]
+        margin = self.margin(mel, length)
+        starts = torch.arange(0, length - self.sync_discriminator.frames + 1, 2)
+        places = mel.shape[2] // MELS_PER_FRAME - self.sync_discriminator.frames + 1
+        own = self.judge_sync(frames, mel, starts, starts + margin)
+        wins = []
+        for k in range(1, 7):
+            shift = self.min_shift + (places - 2 * self.min_shift) * k // 7
+            other = self.judge_sync(frames, mel, starts, (starts + margin + shift) % places)
+            wins.append((own > other).float() + (own == other).float() / 2)
+        return float(torch.stack(wins).mean())
+
+
+def judged(logits: Tensor, real: bool) -> Tensor:
+    """Binary cross-entropy against one verdict for all."""
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
+
+
+def accuracy(real: Tensor, other: Tensor) -> Tensor:
+    """Share of right verdicts, both kinds counting the same."""
+    return ((real > 0).float().mean() + (other <= 0).float().mean()) / 2
+
+
+def mouth_map(mouth: Tensor, height: int, width: int, emphasis: float) -> Tensor:
+    """What each pixel's error counts: a bell over the mouth, on average 1 in every frame.
+
+    mouth (batch, time, 20, 2) in pixels -> (batch, time, 1, height, width).
+    """
+    low, high = mouth.amin(dim=2), mouth.amax(dim=2)  # (batch, time, 2)
+    centre = ((low + high) / 2)[..., None, None]
+    reach = ((high - low) * 0.6 + width / 24)[..., None, None]
+    y = torch.arange(height, device=mouth.device).view(-1, 1)
+    x = torch.arange(width, device=mouth.device).view(1, -1)
+    distance = ((x - centre[..., 0, :, :]) / reach[..., 0, :, :]) ** 2
+    distance = distance + ((y - centre[..., 1, :, :]) / reach[..., 1, :, :]) ** 2
+    importance = 1 + emphasis * torch.exp(-distance / 2)
+    return (importance / importance.mean(dim=(2, 3), keepdim=True)).unsqueeze(2)
