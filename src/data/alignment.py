@@ -15,7 +15,7 @@ MOUTH = slice(48, 68)
 WIDTH, HEIGHT = 96, 128
 
 _CANONICAL = np.array(  # where STABLE lies in a 96x128 crop
-    [[48, 80], [24, 54], [39.5, 54], [56.5, 54], [72, 54]], np.float32
+    [[48, 76], [24, 50], [39.5, 50], [56.5, 50], [72, 50]], np.float32
 )
 
 
@@ -69,12 +69,18 @@ def warp_face(
 ) -> np.ndarray:
     """The crop (height, width, 3) uint8 that `matrix` (2, 3) cuts from `frame`.
 
-    Bilinear; a face much larger than the crop is first averaged down, so that nothing flickers or
-    aliases. What lies outside the frame repeats its edge.
+    Bilinear; a face larger than the crop is softened first, so that nothing flickers or aliases.
+    (Shrinking the picture beforehand instead puts its pixels elsewhere in every frame: the crop
+    trembles twice as much.) What lies outside the frame repeats its edge.
     """
     shrink = 1 / float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    if shrink >= 1.5:  # below, bilinear sees every pixel and stays sharper
-        frame, matrix = _shrink_region(frame, matrix, width, height, shrink)
+    sigma = (shrink - 1) / 2
+    if sigma > 0:
+        low, high = _region(matrix, width, height, frame, margin=round(3 * sigma) + 2)
+        if np.all(high > low):
+            region = frame[low[1] : high[1], low[0] : high[0]]
+            frame = cv2.GaussianBlur(region, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+            matrix = _moved(matrix, low)
     return cv2.warpAffine(
         frame, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -92,21 +98,10 @@ def _region(
     return low, high
 
 
-def _shrink_region(
-    frame: np.ndarray, matrix: np.ndarray, width: int, height: int, shrink: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The part of `frame` under the crop, `shrink` times smaller, and the matrix that fits it."""
-    low, high = _region(matrix, width, height, frame, margin=round(2 * shrink))
-    if np.any(high <= low):  # wholly outside: the edge is all there is
-        return frame, matrix
-    size = np.maximum(np.rint((high - low) / shrink).astype(int), 1)
-    small = cv2.resize(
-        frame[low[1] : high[1], low[0] : high[0]], size.tolist(), interpolation=cv2.INTER_AREA
-    )
-    factor = (high - low) / size  # per axis; edges of the pictures scale, not pixel centres
-    shift = low + (factor - 1) / 2
-    linear = matrix[:, :2] * factor
-    return small, np.concatenate([linear, matrix[:, :2] @ shift[:, None] + matrix[:, 2:]], -1)
+def _moved(matrix: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """`matrix` for a part of the frame that begins at the pixel `origin`."""
+    shift = matrix[:, :2] @ origin[:, None] + matrix[:, 2:]
+    return np.concatenate([matrix[:, :2], shift], -1)
 
 
 def _feather(width: int, height: int, edge: float) -> np.ndarray:
@@ -134,8 +129,7 @@ def paste_face(
     pasted = frame.copy()
     if np.any(high == low):
         return pasted
-    back = matrix.astype(np.float64)  # a copy: from the region's pixels to the crop's
-    back[:, 2] += matrix[:, :2] @ low
+    back = _moved(matrix, low)  # from the region's pixels to the crop's
     size = tuple(int(n) for n in high - low)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     face = cv2.warpAffine(

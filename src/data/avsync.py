@@ -13,13 +13,12 @@ from scipy.signal import butter, sosfiltfilt
 
 _BAND = (2000.0, 4000.0)  # Hz
 _RANGE = 45.0  # dB below the loudest frame; anything quieter is the room
-_QUIET = 10  # percent of the frames that are taken for the room
 _SMOOTH = 0.7  # frames
 _PEAK = 3  # frames to either side that belong to the same peak
 
-# From here on an offset may be believed. On GRID, at 3 s a clip and known offsets, fewer than 1 %
-# of the offsets above it were off by more than 3 frames.
-MIN_CONFIDENCE = 2.5
+# From here on an offset may be believed. Of 385 GRID clips of 3 s, all in step, a third reached it
+# and none of those was more than 3 frames off; at 12 s, moved by up to 10 frames, 93 % reach it.
+MIN_CONFIDENCE = 2.0
 
 
 class Offset(NamedTuple):
@@ -77,7 +76,7 @@ def _band_energy(audio: np.ndarray, n_frames: int, sample_rate: int, fps: float)
     band = sosfiltfilt(butter(3, _BAND, "bandpass", fs=sample_rate, output="sos"), audio)
     energy = np.add.reduceat(band**2, edges[:-1]) / np.diff(edges)
     decibel = 10 * np.log10(energy + 1e-12)
-    decibel = np.maximum(decibel, max(decibel.max() - _RANGE, np.percentile(decibel, _QUIET)))
+    decibel = np.maximum(decibel, decibel.max() - _RANGE)
     return np.interp(np.arange(n_frames), heard, decibel[heard])  # no step where sound begins
 
 
@@ -95,7 +94,7 @@ def _agreement(lips: np.ndarray, voice: np.ndarray, offset: int) -> float:
 
 
 def _chance(lips: np.ndarray, voice: np.ndarray, reach: int) -> float:
-    """Standard deviation of `_agreement` between unrelated signals as smooth as these (Bartlett)."""
+    """Standard deviation of `_agreement` between unrelated signals, so smooth (Bartlett)."""
     together = [
         _correlation(lips[k:], lips[:-k]) * _correlation(voice[k:], voice[:-k])
         for k in range(1, reach + 1)

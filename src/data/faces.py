@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 
 from understudy.data import alignment
-from understudy.data.avsync import av_offset
+from understudy.data.avsync import MIN_CONFIDENCE, av_offset, mouth_opening
 from understudy.data.landmarks import Landmarker, MediaPipeLandmarker
 from understudy.data.manifest import Clip, Drop
 from understudy.data.media import FPS, SAMPLE_RATE, read_frames
@@ -37,11 +37,11 @@ class Faces(Stage):
     landmarker: Landmarker = field(default_factory=MediaPipeLandmarker)
     width: int = 96
     height: int = 128
-    smoothing: float = 2.0  # standard deviation in frames, of the points that hold the crop still
+    smoothing: float = 1.0  # standard deviation in frames, of the points that hold the crop still
     min_frames: int = 25
     min_face_size: float = 64.0  # pixels of the recording
     max_offset: int = 6  # frames between sound and picture
-    min_offset_confidence: float = 6.0
+    min_offset_confidence: float = MIN_CONFIDENCE
 
     def process(self, clip: Clip, workspace: Path, folder: Path) -> Iterable[Clip | Drop]:
         path = source_path(workspace, clip.source)
@@ -107,9 +107,3 @@ class Faces(Stage):
         np.save(folder / "landmarks.npy", landmarks.astype(np.float32))
         np.save(folder / "transforms.npy", matrices.astype(np.float32))
 
-
-def mouth_opening(landmarks: np.ndarray) -> np.ndarray:
-    """The gap between the inner lips, in interocular distances: (..., 68, 2) -> (...)."""
-    gap = np.linalg.norm(landmarks[..., 66, :] - landmarks[..., 62, :], axis=-1)
-    eyes = np.linalg.norm(landmarks[..., 45, :] - landmarks[..., 36, :], axis=-1)
-    return gap / np.maximum(eyes, 1e-6)

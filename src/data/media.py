@@ -124,9 +124,8 @@ def read_frames(
 
 
 def _to_rgb(frame: av.VideoFrame) -> np.ndarray:
-    picture = frame.to_ndarray(format="rgb24")
-    quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns else picture
+    turned = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
+    return np.ascontiguousarray(turned)  # rows with gaps are misread by others' native code
 
 
 def stream_audio(
@@ -141,44 +140,54 @@ def stream_audio(
     with _open(path) as container:
         if not container.streams.audio:
             raise UserError(f"{path}: holds no sound; give a file with an audio track")
-        stream = container.streams.audio[0]
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
-        zero = _time_zero(container)
-        position = start  # of the next sample that is handed out
-        left = None if end is None else round((end - start) * sample_rate)
+        first = round(start * sample_rate)  # indices count from the container's start
+        last = None if end is None else round(end * sample_rate)
         buffer = np.zeros(0, np.float32)
-
-        def resampled() -> Iterator[tuple[Seconds, np.ndarray]]:
-            expected: Seconds | None = None
-            for frame in _decode(container, stream, start):
-                for piece in resampler.resample(frame):
-                    samples = piece.to_ndarray().reshape(-1)
-                    if expected is None:
-                        at = float((piece.pts or 0) * piece.time_base) - zero
-                    else:
-                        at = expected
-                    expected = at + len(samples) / sample_rate
-                    yield at, samples
-            for piece in resampler.resample(None):
-                yield expected or 0.0, piece.to_ndarray().reshape(-1)
-
-        for at, samples in resampled():
-            gap = round((at - position) * sample_rate) - len(buffer)
-            if gap > 0:  # the sound begins after the picture: silence keeps them in step
-                samples = np.concatenate([np.zeros(gap, np.float32), samples])
-            elif gap < 0 and not len(buffer):  # decoded from before `start`
-                samples = samples[-gap:]
+        for index, samples in _placed_samples(container, sample_rate, start):
+            # what overlaps is dropped and what is missing is silence: sound stays with its picture
+            gap = index - (first + len(buffer))
+            samples = samples[-gap:] if gap < 0 else np.pad(samples, (gap, 0))
             buffer = np.concatenate([buffer, samples])
-            while len(buffer) >= block and (left is None or left > 0):
-                piece = buffer[: block if left is None else min(block, left)]
-                yield piece
-                buffer = buffer[len(piece) :]
-                position += len(piece) / sample_rate
-                left = None if left is None else left - len(piece)
-            if left is not None and left <= 0:
-                return
-        if len(buffer):
-            yield buffer if left is None else buffer[:left]
+            while len(buffer) >= block and (last is None or first + block <= last):
+                yield buffer[:block]
+                buffer = buffer[block:]
+                first += block
+            if last is not None and first + len(buffer) >= last:
+                break
+        rest = buffer if last is None else buffer[: last - first]
+        if len(rest):
+            yield rest
+
+
+def _placed_samples(
+    container: InputContainer, sample_rate: int, start: Seconds
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Resampled mono pieces and the index at which each belongs by its time stamp.
+
+    Recordings that were cut together have stamps that overlap or leave gaps; counting samples
+    alone would let the sound drift away from the picture.
+    """
+    zero = _time_zero(container)
+    resampler = None
+    index, expected = 0, 0.0
+    for frame in _decode(container, container.streams.audio[0], start):
+        if frame.pts is None:
+            continue
+        time = float(frame.pts * frame.time_base) - zero
+        if resampler is None or abs(time - expected) > 0.002:
+            for piece in resampler.resample(None) if resampler else ():
+                samples = piece.to_ndarray().reshape(-1)
+                yield index, samples
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
+            index = round(time * sample_rate)
+            expected = time
+        expected += frame.samples / frame.sample_rate
+        for piece in resampler.resample(frame):
+            samples = piece.to_ndarray().reshape(-1)
+            yield index, samples
+            index += len(samples)
+    for piece in resampler.resample(None) if resampler else ():
+        yield index, piece.to_ndarray().reshape(-1)
 
 
 def read_audio(

@@ -25,3 +25,18 @@ class Subject:
                 "'subject.sources=[FOLDER, FILE, \"GLOB*.mp4\"]'"
             )
         return list(self.sources)
+
+
+@dataclass(frozen=True)
+class DemoSubject(Subject):
+    """Nobody real: a drawn puppet with a synthetic voice, rendered into `folder` on first use."""
+
+    folder: str = ""
+    seed: int = 0
+
+    def recordings(self) -> list[str]:
+        from understudy.data.demo import render_demo
+
+        made = render_demo(self.folder, seed=self.seed)
+        # the interview has a second person in it: it waits for speakers to be told apart
+        return [str(path) for path in made if path.name.startswith("monologue_")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -106,7 +107,7 @@ def split_at_jumps(
     others = around.max(0)[reach:-reach]
     cuts = np.flatnonzero((steps >= min_jump) & (steps >= ratio * others)) + 1
     bounds = [track.start, *(track.start + cuts).tolist(), track.end]
-    return [track.part(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [track.part(a, b) for a, b in pairwise(bounds)]
 
 
 def select_tracks(
@@ -148,7 +149,7 @@ def _beside(track: Track, kept: Sequence[Track]) -> list[tuple[Track, str]]:
     bounds = [0, *edges.tolist(), len(shared)]
     return [
         (track.part(track.start + a, track.start + b), BESIDE if shared[a] else "")
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+        for a, b in pairwise(bounds)
     ]
 
 

@@ -17,14 +17,15 @@ from understudy.data.media import FPS, SAMPLE_RATE, VideoWriter
 
 
 class SampleVideos(pl.Callback):
-    """Real over generated for the first `clips` held-out clips at every validation.
+    """Real over generated for the first `clips` held-out clips of every validation or test.
 
-    MP4 with sound in `RUN/videos/`; in TensorBoard the moving picture, and its sound beside it,
-    for TensorBoard knows no video with sound.
+    MP4 with sound and a strip of stills in `FOLDER/videos/`; in TensorBoard the moving picture, and
+    its sound beside it, for TensorBoard knows no video with sound.
     """
 
-    def __init__(self, *, clips: int = 3, enlarge: int = 2) -> None:
+    def __init__(self, *, clips: int = 3, enlarge: int = 2, folder: str | None = None) -> None:
         self.clips, self.enlarge = clips, enlarge
+        self.folder = folder  # the trainer's, if not given
 
     def on_validation_batch_end(
         self,
@@ -35,8 +36,7 @@ class SampleVideos(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        logger = trainer.logger
-        if batch_idx >= self.clips or trainer.sanity_checking or not isinstance(logger, TensorBoardLogger):
+        if batch_idx >= self.clips or trainer.sanity_checking:
             return
         generated = (outputs[0] * 255).round().byte()
         pictures = torch.cat([batch["frames"][0], generated], dim=2)  # (time, 3, 2 * height, width)
@@ -44,11 +44,18 @@ class SampleVideos(pl.Callback):
         margin = (batch["audio"].shape[1] - round(len(frames) / FPS * SAMPLE_RATE)) // 2
         audio = batch["audio"][0, margin : batch["audio"].shape[1] - margin].float().cpu()
         name = batch["clip"][0]
-        path = Path(logger.log_dir) / "videos" / f"{name}_step{trainer.global_step:06d}.mp4"
+        folder = Path(self.folder or trainer.default_root_dir) / "videos"
+        path = folder / f"{name}_step{trainer.global_step:06d}.mp4"
         write_clip(path, frames, audio.numpy())
-        writer = logger.experiment
-        writer._get_file_writer().add_summary(gif_summary(f"video/{name}", frames), trainer.global_step)
-        writer.add_audio(f"sound/{name}", audio, trainer.global_step, SAMPLE_RATE)
+        every = max(len(frames) // 16, 1)
+        Image.fromarray(np.concatenate(list(frames[::every]), axis=1)).save(path.with_suffix(".png"))
+        if isinstance(trainer.logger, TensorBoardLogger):
+            writer, step = trainer.logger.experiment, trainer.global_step
+            writer._get_file_writer().add_summary(gif_summary(f"video/{name}", frames), step)
+            writer.add_audio(f"sound/{name}", audio, step, SAMPLE_RATE)
+
+    def on_test_batch_end(self, *arguments: Any, **named: Any) -> None:
+        self.on_validation_batch_end(*arguments, **named)
 
 
 class SyncWatch(pl.Callback):

@@ -11,7 +11,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from understudy.data.faces import mouth_opening
+from understudy.data.avsync import mouth_opening
 from understudy.data.landmarks import Landmarker, MediaPipeLandmarker, crop_landmarks
 
 

@@ -20,7 +20,7 @@ def test_iou() -> None:
     box = np.array([0, 0, 10, 10])
     assert iou(box, box) == 1
     assert iou(box, box + 20) == 0
-    assert iou(box, box + [5, 0, 5, 0]) == 1 / 3
+    assert iou(box, np.array([5, 0, 15, 10])) == 1 / 3
 
 
 def test_a_still_face_is_one_track() -> None:

@@ -1,0 +1,47 @@
+"""The verb `evaluate`: a checkpoint on clips it never saw, beside doing nothing and beside the real."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+
+from understudy.tables import print_table, write_json
+from understudy.train.checkpoint import CONFIG, load_module, read_checkpoint
+
+
+def evaluate(
+    *,
+    ckpt: str,
+    workspace: str,
+    trainer: pl.Trainer,
+    callbacks: dict[str, pl.Callback],
+    data: dict[str, Any],
+    threads: int | None,
+) -> int:
+    """Print the module's table over the test split; write it and pictures to `RUN/evaluation/`.
+
+    The data is the checkpoint's own, taken from `workspace`; `data` changes single settings of it.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    checkpoint = read_checkpoint(ckpt)
+    module = load_module(checkpoint)
+    settings = {**checkpoint[CONFIG]["data"], "workspace": workspace, **data}
+    folder = evaluation_folder(ckpt)
+    trainer.callbacks += callbacks.values()  # type: ignore[attr-defined]
+    trainer.test(module, datamodule=instantiate(settings), verbose=False)
+    values = module.metrics.summary()
+    columns = list(values)
+    metrics = list(dict.fromkeys(name for column in columns for name in values[column]))
+    rows = [[name, *(values[c].get(name, "") for c in columns)] for name in metrics]
+    print_table(["metric", *columns], rows)
+    write_json(folder / "metrics.json", {"ckpt": str(ckpt), "step": checkpoint["global_step"], **values})
+    print(f"metrics and pictures  {folder}")
+    return 0
+
+
+def evaluation_folder(ckpt: str | Path) -> Path:
+    """Beside the checkpoint's run."""
+    return Path(ckpt).resolve().parent.parent / "evaluation"
