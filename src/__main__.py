@@ -54,10 +54,11 @@ def main() -> None:
     @hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=verb)
     def command(config: DictConfig) -> None:
         with readable_errors():  # in here: Hydra adds lines of its own to what leaves a job
-            missing = _missing(OmegaConf.to_container(config, resolve=False))
-            if missing:
+            plain = OmegaConf.to_container(config, resolve=False)
+            assert isinstance(plain, dict)
+            if missing := _missing(plain, plain["verb"], "verb"):
                 raise UserError(
-                    f"{verb} also needs {', '.join(f'{key}=...' for key in missing)}; "
+                    f"{verb} also needs {', '.join(f'{key}=...' for key in dict.fromkeys(missing))}; "
                     f"`understudy {verb} --help` says what that is"
                 )
             results.append(hydra.utils.call(config.verb) or 0)
@@ -92,13 +93,19 @@ def readable_errors() -> Iterator[None]:
         raise cause from None
 
 
-def _missing(config: Any, prefix: str = "") -> list[str]:
-    """Settings that the person has to give, as dotted names."""
-    if config == "???":
-        return [prefix]
-    if not isinstance(config, dict):
-        return []
-    return [m for k, v in config.items() for m in _missing(v, f"{prefix}.{k}" if prefix else k)]
+def _missing(config: Any, node: Any, name: str) -> list[str]:
+    """Settings that `node` of the plain `config` needs and the person has to give, as dotted names."""
+    if node == "???":
+        return [name]
+    if isinstance(node, dict):
+        return [m for key, value in node.items() for m in _missing(config, value, f"{name}.{key}")]
+    found = []
+    for reference in re.findall(r"\$\{([\w.]+)\}", node) if isinstance(node, str) else ():
+        value = config
+        for key in reference.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        found += _missing(config, value, reference)
+    return found
 
 
 def _any_choice(verb: str) -> list[str]:

@@ -117,12 +117,17 @@ def _feather(width: int, height: int, edge: float) -> np.ndarray:
 
 
 def paste_face(
-    frame: np.ndarray, crop: np.ndarray, matrix: np.ndarray, edge: float = 0.2
+    frame: np.ndarray,
+    crop: np.ndarray,
+    matrix: np.ndarray,
+    edge: float = 0.2,
+    weight: np.ndarray | None = None,
 ) -> np.ndarray:
     """A copy of `frame` with `crop` back where `matrix` took it from; no visible box.
 
     The crop fades in over the outer `edge` of its half width and height, which lies inside the
-    crop, so that the frame outside keeps its very bytes.
+    crop, so that the frame outside keeps its very bytes. `weight` (height, width) in [0, 1], if
+    given, says where in the crop it is wanted at all: a crop is coarser than most frames.
     """
     height, width = crop.shape[:2]
     low, high = _region(matrix, width, height, frame, margin=0)
@@ -135,8 +140,9 @@ def paste_face(
     face = cv2.warpAffine(
         crop.astype(np.float32), back, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
-    weight = cv2.warpAffine(_feather(width, height, edge), back, size, flags=flags)[..., None]
+    share = _feather(width, height, edge) if weight is None else weight * _feather(width, height, edge)
+    share = cv2.warpAffine(share, back, size, flags=flags)[..., None]
     region = pasted[low[1] : high[1], low[0] : high[0]]
-    mixed = region + weight * (face - region)
+    mixed = region + share * (face - region)
     region[...] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return pasted

@@ -225,12 +225,15 @@ class VideoWriter:
         fps: float = FPS,
         sample_rate: int | None = None,
         crf: int = 18,
+        comment: str = "",
     ) -> None:
         assert width % 2 == 0 and height % 2 == 0, "H.264 with 4:2:0 colour needs even sizes"
         self.path = Path(path)
         self.partial = self.path.with_name(f".{self.path.stem}.partial.mp4")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.container = av.open(str(self.partial), "w", format="mp4")
+        if comment:
+            self.container.metadata["comment"] = comment
         self.video: Any = self.container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         self.video.width, self.video.height, self.video.pix_fmt = width, height, "yuv420p"
         self.video.options = {"crf": str(crf), "preset": "veryfast"}

@@ -19,13 +19,12 @@ from understudy.data.media import FPS, SAMPLE_RATE, VideoWriter
 class SampleVideos(pl.Callback):
     """Real over generated for the first `clips` held-out clips of every validation or test.
 
-    MP4 with sound and a strip of stills in `FOLDER/videos/`; in TensorBoard the moving picture, and
+    MP4 with sound and a strip of stills in `RUN/videos/`; in TensorBoard the moving picture, and
     its sound beside it, for TensorBoard knows no video with sound.
     """
 
-    def __init__(self, *, clips: int = 3, enlarge: int = 2, folder: str | None = None) -> None:
+    def __init__(self, *, clips: int = 3, enlarge: int = 2) -> None:
         self.clips, self.enlarge = clips, enlarge
-        self.folder = folder  # the trainer's, if not given
 
     def on_validation_batch_end(
         self,
@@ -44,7 +43,7 @@ class SampleVideos(pl.Callback):
         margin = (batch["audio"].shape[1] - round(len(frames) / FPS * SAMPLE_RATE)) // 2
         audio = batch["audio"][0, margin : batch["audio"].shape[1] - margin].float().cpu()
         name = batch["clip"][0]
-        folder = Path(self.folder or trainer.default_root_dir) / "videos"
+        folder = Path(trainer.default_root_dir) / "videos"
         path = folder / f"{name}_step{trainer.global_step:06d}.mp4"
         write_clip(path, frames, audio.numpy())
         every = max(len(frames) // 16, 1)

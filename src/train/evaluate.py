@@ -1,5 +1,6 @@
 """The verb `evaluate`: a checkpoint on clips it never saw, beside doing nothing and beside the real."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ def evaluate(
     *,
     ckpt: str,
     workspace: str,
-    trainer: pl.Trainer,
+    trainer: Callable[..., pl.Trainer],
     callbacks: dict[str, pl.Callback],
     data: dict[str, Any],
     threads: int | None,
@@ -29,9 +30,9 @@ def evaluate(
     checkpoint = read_checkpoint(ckpt)
     module = load_module(checkpoint)
     settings = {**checkpoint[CONFIG]["data"], "workspace": workspace, **data}
-    folder = evaluation_folder(ckpt)
-    trainer.callbacks += callbacks.values()  # type: ignore[attr-defined]
-    trainer.test(module, datamodule=instantiate(settings), verbose=False)
+    folder = Path(ckpt).resolve().parent.parent / "evaluation"
+    lightning = trainer(callbacks=list(callbacks.values()), default_root_dir=folder)
+    lightning.test(module, datamodule=instantiate(settings), verbose=False)
     values = module.metrics.summary()
     columns = list(values)
     metrics = list(dict.fromkeys(name for column in columns for name in values[column]))
@@ -41,7 +42,3 @@ def evaluate(
     print(f"metrics and pictures  {folder}")
     return 0
 
-
-def evaluation_folder(ckpt: str | Path) -> Path:
-    """Beside the checkpoint's run."""
-    return Path(ckpt).resolve().parent.parent / "evaluation"

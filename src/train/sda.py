@@ -4,6 +4,7 @@ After Vougioukas, Petridis and Pantic, "Realistic Speech-Driven Facial Animation
 2020; the reconstruction loss is weighted around the mouth's landmarks instead of the lower half.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 from understudy.data.faces_datamodule import Window
 from understudy.data.landmarks import Landmarker
@@ -50,6 +52,7 @@ class SDA(pl.LightningModule):
         frames_judged: int = 4,
         sync_windows: int = 4,
         min_shift: int = 4,
+        decay_steps: int = 4000,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -67,18 +70,24 @@ class SDA(pl.LightningModule):
         self.mouth_emphasis = mouth_emphasis
         self.frames_judged, self.sync_windows = frames_judged, sync_windows
         self.min_shift = min_shift  # frames from which on sound counts as out of step
+        self.decay_steps = decay_steps
         self.seed = seed
 
-    def configure_optimizers(self) -> list[Optimizer]:
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:
         discriminators = [
             *self.frame_discriminator.parameters(),
             *self.sequence_discriminator.parameters(),
             *self.sync_discriminator.parameters(),
         ]
-        return [
+        optimizers = [
             self.make_discriminator_optimizer(discriminators),
             self.make_optimizer(self.generator.parameters()),
         ]
+        return optimizers, [LambdaLR(optimizer, self.learning_rate_at) for optimizer in optimizers]
+
+    def learning_rate_at(self, step: int) -> float:
+        """Half a cosine from the full learning rate to a twentieth of it."""
+        return max(0.05, (1 + math.cos(math.pi * min(step / self.decay_steps, 1))) / 2)
 
     def training_step(self, batch: Window, batch_idx: int) -> None:
         # chance depends on the step alone, so a run that is resumed draws what it would have drawn
@@ -101,6 +110,9 @@ class SDA(pl.LightningModule):
         generator_step.step()
         self.freeze_discriminators(False)
         self.log_gradient_norms("generator", generator_step)
+
+        for schedule in self.lr_schedulers():  # type: ignore[union-attr]
+            schedule.step()
 
     def unpack(self, batch: Window) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures in [0, 1], and log-mels of the frames with the batch's margin on both sides."""

@@ -1,6 +1,6 @@
 """Frames from sound that arrives in pieces of any size, in constant memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -15,11 +15,17 @@ class FrameStream:
 
     Sound is computed in chunks of `chunk` frames counted from the beginning, however it arrives, so
     the result is the same to the last bit for one push of everything and for many small ones. There
-    is a frame for every 1/25 s of sound; the last is filled up with silence.
+    is a frame for every 1/25 s of sound; the last is filled up with silence. `identity` is one for
+    all frames, or a function that gives one for each of the next so many frames.
     """
 
     def __init__(
-        self, generator: Generator, identity: Identity, *, chunk: int = 5, seed: int = 0
+        self,
+        generator: Generator,
+        identity: Identity | Callable[[int], Identity],
+        *,
+        chunk: int = 5,
+        seed: int = 0,
     ) -> None:
         assert not generator.training, "batch statistics would tie frames to their neighbours"
         self.generator, self.identity, self.chunk = generator, identity, chunk
@@ -63,7 +69,14 @@ class FrameStream:
             wander, noise_state = self.generator.noise_generator(noise, self.state.noise)
             self.state = State(audio_state, noise_state)
             self.shown += self.chunk
-            yield self.generator.decode(self.identity, audio, wander)[0].clamp(0, 1)
+            yield self._draw(audio, wander).clamp(0, 1)
+
+    def _draw(self, audio: Tensor, wander: Tensor) -> Tensor:
+        """Frames (chunk, 3, height, width)."""
+        if isinstance(self.identity, Identity):
+            return self.generator.decode(self.identity, audio, wander)[0]
+        each = audio.transpose(0, 1), wander.transpose(0, 1)  # a batch of clips of one frame
+        return self.generator.decode(self.identity(self.chunk), *each)[:, 0]
 
     def _take(self, frames: int) -> Tensor | None:
         """Sound for so many frames with its overlap, if so much has come."""

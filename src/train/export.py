@@ -1,0 +1,151 @@
+"""The verb `export`: a checkpoint becomes a part of the twin, in plain files."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from understudy.errors import UserError
+from understudy.models.sda import Generator
+from understudy.models.sda.audio import MELS_PER_FRAME
+from understudy.models.sda.generator import Identity
+from understudy.train.checkpoint import CONFIG, load_module, read_checkpoint
+
+CARD = """# Talking face
+
+Animates a portrait of the person it was trained on with speech. Give it only to who has that
+person's consent; what it makes must be marked as generated.
+
+| | |
+|---|---|
+| picture | {width}x{height} aligned crop, 25 frames a second |
+| sound | 16 kHz mono, {lookahead} frames of lookahead |
+| parameters | {parameters:,} |
+| steps trained | {step} |
+
+`config.json` holds the arguments of the generator, `generator.safetensors` its weights. `identity.onnx`
+and `frames.onnx` are the same for ONNX Runtime; they agree with PyTorch to {parity:.1e}.
+"""
+
+
+def export(*, ckpt: str, workspace: str, onnx: bool = True) -> int:
+    """Write `WORKSPACE/twin/sda/` anew from a checkpoint; the old one stays until all is there."""
+    checkpoint = read_checkpoint(ckpt, role="sda")
+    generator = load_module(checkpoint).generator
+    assert isinstance(generator, Generator)
+    folder = Path(workspace) / "twin" / "sda"
+    partial = folder.with_name(".sda.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        arguments = checkpoint[CONFIG]["model"]["generator"]
+        config = {k: v for k, v in arguments.items() if not k.startswith("_")}
+        (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+        save_file(generator.state_dict(), partial / "generator.safetensors")
+        parity = export_onnx(generator, partial) if onnx else float("nan")
+        card = CARD.format(
+            width=generator.width,
+            height=generator.height,
+            lookahead=generator.lookahead,
+            parameters=sum(p.numel() for p in generator.parameters()),
+            step=checkpoint["global_step"],
+            parity=parity,
+        )
+        (partial / "README.md").write_text(card)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    if onnx:
+        print(f"ONNX agrees with PyTorch to {parity:.1e}")
+    print(f"twin  {folder.parent}")
+    return 0
+
+
+class _Identify(nn.Module):
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.encoder = generator.identity_encoder
+
+    def forward(self, still: Tensor) -> tuple[Tensor, ...]:
+        identity = self.encoder(still)
+        return identity.code, *identity.skips
+
+
+class _Draw(nn.Module):
+    """One chunk of frames; what is carried to the next goes in and comes out."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(
+        self,
+        still: Tensor,
+        code: Tensor,
+        skips: list[Tensor],
+        mel: Tensor,
+        noise: Tensor,
+        noise_state: Tensor,
+        audio_state: list[Tensor],
+    ) -> tuple[Tensor, ...]:
+        audio, audio_state = self.generator.audio_encoder(mel, audio_state)
+        wander, noise_state = self.generator.noise_generator(noise, noise_state)
+        frames = self.generator.decode(Identity(still, code, skips), audio, wander)
+        return frames, noise_state, *audio_state
+
+
+def export_onnx(generator: Generator, folder: Path, *, chunk: int = 5) -> float:
+    """Write `identity.onnx` and `frames.onnx`; returns the largest difference from PyTorch.
+
+    Log-mels are computed outside. The number of frames a chunk is free. Raises `UserError` when the
+    two disagree by more than half a grey level.
+    """
+    still = torch.rand(1, 3, generator.height, generator.width)
+    identity = generator.identity_encoder(still)
+    state = generator.initial_state(1)
+    mel = torch.randn(1, generator.log_mel.n_mels, chunk * MELS_PER_FRAME)
+    noise = generator.noise(1, chunk)
+    inputs = (still, identity.code, identity.skips, mel, noise, state.noise, state.audio)
+    skips = [f"skip_{i}" for i in range(len(identity.skips))]
+    carried = ["noise_state", *(f"audio_state_{i}" for i in range(len(state.audio)))]
+    drawer = _Draw(generator).eval()
+    frames = torch.export.Dim("frames", min=1, max=1000)
+    free = {"mel": {2: MELS_PER_FRAME * frames}, "noise": {1: frames}}
+    fixed = {"still": None, "code": None, "noise_state": None}
+    lists = {"skips": [None] * len(skips), "audio_state": [None] * len(state.audio)}
+    quiet: dict[str, Any] = {"dynamo": True, "verbose": False, "external_data": False}
+    torch.onnx.export(
+        _Identify(generator).eval(),
+        (still,),
+        folder / "identity.onnx",
+        input_names=["still"],
+        output_names=["code", *skips],
+        **quiet,
+    )
+    torch.onnx.export(
+        drawer,
+        inputs,
+        folder / "frames.onnx",
+        input_names=["still", "code", *skips, "mel", "noise", *carried],
+        output_names=["frames", *(f"next_{name}" for name in carried)],
+        dynamic_shapes={**fixed, **lists, **free},
+        **quiet,
+    )
+    with torch.inference_mode():
+        expected = drawer(*inputs)
+    flat = [still, identity.code, *identity.skips, mel, noise, state.noise, *state.audio]
+    session = onnxruntime.InferenceSession(folder / "frames.onnx", providers=["CPUExecutionProvider"])
+    names = [i.name for i in session.get_inputs()]
+    found = session.run(None, {n: t.detach().numpy() for n, t in zip(names, flat, strict=True)})
+    worst = max(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected, strict=True))
+    if worst > 0.5 / 255:
+        raise UserError(f"the ONNX file disagrees with PyTorch by {worst:.1e}; export with onnx=false")
+    return worst
