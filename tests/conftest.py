@@ -1,7 +1,23 @@
 import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
+import numpy as np
 import pytest
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.utils import call
+from material import babble, write
+from omegaconf import DictConfig
+
+hypothesis.settings.register_profile("patient", deadline=None, max_examples=30)
+hypothesis.settings.load_profile("patient")
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +28,75 @@ def corpus() -> Path:
     if not path.is_dir():
         pytest.skip(f"no recordings at {path}: set UNDERSTUDY_CORPUS")
     return path
+
+
+@pytest.fixture(scope="session")
+def long_talk() -> tuple[list[np.ndarray], np.ndarray]:
+    """Six seconds of a puppet: pictures (208, 192, 3) and sound (96000,)."""
+    return babble(150, seed=1)
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three recordings of 2 s in a folder whose name has a space."""
+    folder = tmp_path_factory.mktemp("some recordings")
+    for k in range(3):
+        write(folder / f"take {k}.mp4", *babble(50, seed=k))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of those recordings after an undisturbed `prepare`; only to be read."""
+    workspace = tmp_path_factory.mktemp("prepared")
+    assert run_verb("prepare", *prepare_settings(recordings, workspace)) == 0
+    return workspace
+
+
+@pytest.fixture
+def workspace(prepared: Path, tmp_path: Path) -> Path:
+    """A prepared workspace of one's own."""
+    return shutil.copytree(prepared, tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def understudy() -> Command:
+    """The command as a person runs it, with its exit code, stdout and stderr."""
+    return run_command
+
+
+def prepare_settings(recordings: Path, workspace: Path) -> list[str]:
+    return [
+        "subject=folder",
+        "subject.name=puppet",
+        f"subject.sources=['{recordings}']",
+        f"workspace={workspace}",
+        "engine.workers=1",
+    ]
+
+
+def config_of(verb: str, *overrides: str) -> DictConfig:
+    """A verb's settings, as Hydra composes them."""
+    GlobalHydra.instance().clear()
+    with initialize_config_module("understudy.conf", version_base="1.3"):
+        return compose(verb, [*overrides])
+
+
+def run_verb(verb: str, *overrides: str) -> int:
+    """A verb in this process; its errors are raised as they are."""
+    code: int = call(config_of(verb, *overrides).verb) or 0
+    return code
+
+
+def run_command(
+    *arguments: str, cwd: Path | None = None, module: bool = False
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "understudy"] if module else [find_command()]
+    return subprocess.run(
+        [*command, *arguments], cwd=cwd, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def find_command() -> str:
+    """The console command of the environment that runs the tests."""
+    return str(Path(sys.executable).parent / "understudy")

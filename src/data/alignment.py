@@ -64,9 +64,7 @@ def smooth(points: np.ndarray, sigma: float = 1.0) -> np.ndarray:
     return gaussian_filter1d(points, sigma, axis=0, mode="nearest")
 
 
-def warp_face(
-    frame: np.ndarray, matrix: np.ndarray, width: int = WIDTH, height: int = HEIGHT
-) -> np.ndarray:
+def warp_face(frame: np.ndarray, matrix: np.ndarray, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
     """The crop (height, width, 3) uint8 that `matrix` (2, 3) cuts from `frame`.
 
     Bilinear; a face larger than the crop is softened first, so that nothing flickers or aliases.
@@ -137,9 +135,7 @@ def paste_face(
     back = _moved(matrix, low)  # from the region's pixels to the crop's
     size = tuple(int(n) for n in high - low)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    face = cv2.warpAffine(
-        crop.astype(np.float32), back, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
+    face = cv2.warpAffine(crop.astype(np.float32), back, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     share = _feather(width, height, edge) if weight is None else weight * _feather(width, height, edge)
     share = cv2.warpAffine(share, back, size, flags=flags)[..., None]
     region = pasted[low[1] : high[1], low[0] : high[0]]

@@ -96,7 +96,6 @@ def _agreement(lips: np.ndarray, voice: np.ndarray, offset: int) -> float:
 def _chance(lips: np.ndarray, voice: np.ndarray, reach: int) -> float:
     """Standard deviation of `_agreement` between unrelated signals, so smooth (Bartlett)."""
     together = [
-        _correlation(lips[k:], lips[:-k]) * _correlation(voice[k:], voice[:-k])
-        for k in range(1, reach + 1)
+        _correlation(lips[k:], lips[:-k]) * _correlation(voice[k:], voice[:-k]) for k in range(1, reach + 1)
     ]
     return float(np.sqrt(max(1 + 2 * sum(together), 0.25)))

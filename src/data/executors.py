@@ -36,9 +36,7 @@ class LocalPool:
     def __init__(self, *, workers: int = 2) -> None:
         self.workers = workers
 
-    def __call__(
-        self, stage: Stage, clips: Sequence[Clip], workspace: Path
-    ) -> Iterator[tuple[int, Outcome]]:
+    def __call__(self, stage: Stage, clips: Sequence[Clip], workspace: Path) -> Iterator[tuple[int, Outcome]]:
         if not clips:
             return
         if self.workers <= 1:

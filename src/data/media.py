@@ -65,7 +65,7 @@ def probe(path: Path | str) -> MediaInfo:
         audio = next(iter(container.streams.audio), None)
         duration = (container.duration or 0) / av.time_base
         if duration <= 0:  # raw streams and broken headers: take the longest stream's word
-            durations = [float(s.duration * s.time_base) for s in container.streams if s.duration]
+            durations = [float((s.duration or 0) * (s.time_base or 0)) for s in container.streams]
             duration = max(durations, default=0.0)
         return MediaInfo(
             duration=duration,
@@ -168,7 +168,7 @@ def _placed_samples(
     alone would let the sound drift away from the picture.
     """
     zero = _time_zero(container)
-    resampler = None
+    resampler: av.AudioResampler | None = None
     index, expected = 0, 0.0
     for frame in _decode(container, container.streams.audio[0], start):
         if frame.pts is None:
@@ -176,8 +176,7 @@ def _placed_samples(
         time = float(frame.pts * frame.time_base) - zero
         if resampler is None or abs(time - expected) > 0.002:
             for piece in resampler.resample(None) if resampler else ():
-                samples = piece.to_ndarray().reshape(-1)
-                yield index, samples
+                yield index, piece.to_ndarray().reshape(-1)
             resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
             index = round(time * sample_rate)
             expected = time
@@ -227,7 +226,7 @@ class VideoWriter:
         crf: int = 18,
         comment: str = "",
     ) -> None:
-        assert width % 2 == 0 and height % 2 == 0, "H.264 with 4:2:0 colour needs even sizes"
+        assert width % 2 == height % 2 == 0, "H.264 with 4:2:0 colour needs even sizes"
         self.path = Path(path)
         self.partial = self.path.with_name(f".{self.path.stem}.partial.mp4")
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,11 @@ def prepare(
 
 
 def _prepare(
-    subject: Subject, workspace: Path, stages: Mapping[str, Stage], engine: Executor, prune_stale: bool
+    subject: Subject,
+    workspace: Path,
+    stages: Mapping[str, Stage],
+    engine: Executor,
+    prune_stale: bool,
 ) -> int:
     clips, report = scrape(subject.recordings(), workspace)
     reports = [report]
@@ -65,9 +69,7 @@ def tell(reports: list[Report], workspace: Path) -> None:
          duration(r.seconds_in), duration(r.seconds_out), f"{r.wall:.1f} s"]
         for r in reports
     ]  # fmt: skip
-    print_table(
-        ["stage", "in", "out", "dropped", "failed", "cached", "time in", "time out", "took"], rows
-    )
+    print_table(["stage", "in", "out", "dropped", "failed", "cached", "time in", "time out", "took"], rows)
     reasons = [
         [r.stage, reason, n, duration(r.dropped_seconds.get(reason, 0.0))]
         for r in reports
@@ -92,5 +94,3 @@ def _draw_contact_sheet(clips: list[Clip], workspace: Path, path: Path, pictures
         crops.append(frames[middle])
         landmarks.append(np.load(workspace / clip["faces"] / "landmarks.npy")[middle])
     contact_sheet(np.stack(crops), np.stack(landmarks), [clip.id for clip in chosen], path)
-
-

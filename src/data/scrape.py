@@ -20,9 +20,21 @@ from understudy.data.media import probe
 from understudy.data.stage import Report
 from understudy.errors import UserError
 
-MEDIA_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .wmv .flv .3gp .mp3 .m4a .wav .flac .ogg .opus".split()
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".mts",
+    ".wmv",
+    ".flv",
 )
+AUDIO_SUFFIXES = (".mp3", ".m4a", ".wav", ".flac", ".ogg", ".opus")
 
 
 def find_recordings(patterns: Iterable[str | Path]) -> list[Path]:
@@ -33,7 +45,7 @@ def find_recordings(patterns: Iterable[str | Path]) -> list[Path]:
             raise UserError(f"{pattern}: only local files, folders and globs can be sources so far")
         path = Path(pattern).expanduser()
         if path.is_dir():
-            matches = [p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES]
+            matches = [p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES + AUDIO_SUFFIXES]
         elif path.exists():
             matches = [path]
         else:

@@ -43,7 +43,7 @@ class Stage(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1  # raise it when the same settings give another result
 
-    def setup(self) -> None:  # noqa: B027: most stages hold no model
+    def setup(self) -> None:  # noqa: B027
         """Load models; called once in each worker, before its first item."""
 
     @abstractmethod
@@ -157,12 +157,12 @@ def run_stage(
     kept: list[Clip] = []
     drops: list[Drop] = []
     for i, clip in enumerate(clips):
-        outcome = outcomes[i]
-        assert outcome is not None, "an executor hands back every item"
-        if outcome.error:
-            report.failed[clip.id] = outcome.error
-        kept += [r for r in outcome.results if isinstance(r, Clip)]
-        drops += [r for r in outcome.results if isinstance(r, Drop)]
+        finished = outcomes[i]
+        assert finished is not None, "an executor hands back every item"
+        if finished.error:
+            report.failed[clip.id] = finished.error
+        kept += [r for r in finished.results if isinstance(r, Clip)]
+        drops += [r for r in finished.results if isinstance(r, Drop)]
     kept, dropped_by_hand = apply_edits(kept, workspace / "edits.jsonl")
     for drop in drops + dropped_by_hand:
         report.dropped[drop.reason] += 1

@@ -56,9 +56,7 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
     return shared / union if union > 0 else 0.0
 
 
-def track_faces(
-    frames: Sequence[list[Face]], *, min_iou: float = 0.5, min_jump: float = 0.05
-) -> list[Track]:
+def track_faces(frames: Sequence[list[Face]], *, min_iou: float = 0.5, min_jump: float = 0.05) -> list[Track]:
     """Tracks of one clip's faces, ordered by their start, the larger first.
 
     A face continues the track whose last box it overlaps most; best pairs first. A frame without
@@ -81,9 +79,7 @@ def track_faces(
             alive[t].faces.append(faces[f])
         done += [track for t, track in enumerate(alive) if t not in continued]
         alive = [track for t, track in enumerate(alive) if t in continued]
-        alive += [
-            Track(index, [face]) for f, face in enumerate(faces) if f not in continued.values()
-        ]
+        alive += [Track(index, [face]) for f, face in enumerate(faces) if f not in continued.values()]
     parts = [part for track in done + alive for part in split_at_jumps(track, min_jump=min_jump)]
     return sorted(parts, key=lambda track: (track.start, -track.area))
 

@@ -153,6 +153,6 @@ def open_portrait(
     info = probe(path)
     if not info.has_video:
         raise UserError(f"image={path}: holds no picture; give a PNG, a JPEG or a video")
-    if not Path(path).suffix.lower() == ".gif" and info.duration * max(info.fps, 1) > 1.5:
+    if Path(path).suffix.lower() != ".gif" and info.duration * max(info.fps, 1) > 1.5:
         return Footage(path, generator, landmarker, face, max_height)
     return Still(path, generator, landmarker, face, max_height)

@@ -88,9 +88,7 @@ def enlarged(pictures: Tensor, times: int) -> np.ndarray:
 def write_clip(path: Path, frames: np.ndarray, audio: np.ndarray) -> None:
     """frames (time, height, width, 3) uint8 and audio (samples,) float32 as MP4."""
     samples = round(SAMPLE_RATE / FPS)
-    with VideoWriter(
-        path, width=frames.shape[2], height=frames.shape[1], sample_rate=SAMPLE_RATE
-    ) as video:
+    with VideoWriter(path, width=frames.shape[2], height=frames.shape[1], sample_rate=SAMPLE_RATE) as video:
         for k, frame in enumerate(frames):
             video.write(frame)
             video.write_audio(audio[k * samples : (k + 1) * samples])

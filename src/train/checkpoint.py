@@ -1,5 +1,6 @@
 """Checkpoints that say what they are: weights and, as plain values, the config that made them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from hydra.utils import get_class, instantiate
 
 from understudy.errors import UserError
+from understudy.train.module import TwinModule
 
 CONFIG = "understudy"
 MAY_CHANGE = ("max_steps", "max_epochs", "max_time", "log_every_n_steps", "enable_progress_bar")
@@ -36,15 +38,22 @@ def read_checkpoint(path: str | Path, *, role: str | None = None) -> dict[str, A
         raise UserError(f"ckpt={path}: not a checkpoint that can be read ({reason})") from None
     if CONFIG not in checkpoint:
         raise UserError(f"ckpt={path}: not written by `understudy train`")
-    found = get_class(checkpoint[CONFIG]["model"]["_target_"]).role
+    found = module_class(checkpoint[CONFIG]["model"]).role
     if role and found != role:
         raise UserError(f"ckpt={path}: holds a model of role {found!r}, here {role!r} is wanted")
     return checkpoint
 
 
-def load_module(checkpoint: dict[str, Any]) -> pl.LightningModule:
+def module_class(model: Mapping[Any, Any]) -> type[TwinModule]:
+    """The class that a model's config names."""
+    found = get_class(model["_target_"])
+    assert issubclass(found, TwinModule)
+    return found
+
+
+def load_module(checkpoint: dict[str, Any]) -> TwinModule:
     """The module with the checkpoint's weights, in evaluation mode."""
-    module: pl.LightningModule = instantiate(checkpoint[CONFIG]["model"])
+    module: TwinModule = instantiate(checkpoint[CONFIG]["model"])
     module.load_state_dict(checkpoint["state_dict"])
     return module.eval()
 

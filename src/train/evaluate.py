@@ -41,4 +41,3 @@ def evaluate(
     write_json(folder / "metrics.json", {"ckpt": str(ckpt), "step": checkpoint["global_step"], **values})
     print(f"metrics and pictures  {folder}")
     return 0
-

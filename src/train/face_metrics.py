@@ -52,9 +52,7 @@ class FaceMetrics:
                 self.add(who, metric, value)
         return True
 
-    def compare(
-        self, who: str, frames: Tensor, real: Tensor, mouth: Tensor, clips: Sequence[str]
-    ) -> None:
+    def compare(self, who: str, frames: Tensor, real: Tensor, mouth: Tensor, clips: Sequence[str]) -> None:
         """frames and real (batch, time, 3, height, width) in [0, 1], mouth (batch, time, 20, 2)."""
         for clip, *pair, lips in zip(clips, frames, real, mouth, strict=True):
             values = self.measure(pair[0], pair[1], lips)
@@ -67,7 +65,7 @@ class FaceMetrics:
         true = mouth.cpu().numpy()
         pictures = (frames * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         found = [crop_landmarks(self.landmarker, picture) for picture in pictures]
-        seen = [i for i, landmarks in enumerate(found) if landmarks is not None]
+        seen = [i for i, points in enumerate(found) if points is not None]
         values = {"face_found": len(seen) / len(found)}
         if not torch.equal(frames, real):  # a picture is infinitely near itself: no number to average
             values["psnr"] = float(
@@ -79,7 +77,7 @@ class FaceMetrics:
                 structural_similarity_index_measure(frames, real, data_range=1.0)  # type: ignore[arg-type]
             )
         if len(seen) > 1:
-            landmarks = np.stack([found[i] for i in seen])  # (seen, 68, 2)
+            landmarks = np.stack([points for points in found if points is not None])
             distance = np.linalg.norm(landmarks[:, 48:68] - true[seen], axis=-1)
             values["mouth_distance"] = float(distance.mean())
             values["mouth_follows"] = correlation(

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from understudy.errors import UserError
-from understudy.train.checkpoint import KeepConfig, check_resumable
+from understudy.train.checkpoint import KeepConfig, check_resumable, module_class
 
 
 def fit(
@@ -33,8 +33,8 @@ def fit(
     if threads:
         torch.set_num_threads(threads)
     pl.seed_everything(seed, workers=True, verbose=False)
-    module_class = get_class(model._target_)
-    folder = Path(workspace) / "runs" / module_class.role / run
+    kind = module_class(model)
+    folder = Path(workspace) / "runs" / kind.role / run
     last = folder / "checkpoints" / "last.ckpt"
     if last.exists() and not resume:
         raise UserError(f"{folder}: this run exists; resume=true continues it, run=NAME starts another")
@@ -46,7 +46,7 @@ def fit(
     datamodule = instantiate(data)
     module = instantiate(model)
     logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
-    logger.log_hyperparams(plain, metrics=dict.fromkeys(module_class.headline, float("nan")))
+    logger.log_hyperparams(plain, metrics=dict.fromkeys(kind.headline, float("nan")))
     lightning: pl.Trainer = instantiate(
         trainer,
         logger=logger,

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -26,11 +25,13 @@ from understudy.models.sda import (
 )
 from understudy.models.sda.audio import MELS_PER_FRAME, SAMPLES_PER_FRAME
 from understudy.train.face_metrics import FaceMetrics
+from understudy.train.module import TwinModule
 
 
-class SDA(pl.LightningModule):
+class SDA(TwinModule):
     """The GAN. A step trains the three discriminators, then the generator."""
 
+    metrics: FaceMetrics
     role = "sda"
     headline = ("mouth_distance/generated", "psnr/generated", "ssim/generated")  # of a run
 
@@ -92,7 +93,7 @@ class SDA(pl.LightningModule):
     def training_step(self, batch: Window, batch_idx: int) -> None:
         # chance depends on the step alone, so a run that is resumed draws what it would have drawn
         torch.manual_seed(self.seed + self.global_step)
-        discriminators_step, generator_step = self.optimizers()  # type: ignore[misc]
+        discriminators_step, generator_step = self.optimizer_list()
         still, real, mel = self.unpack(batch)
         fake = self.generator(still, self.heard_by_generator(mel, real.shape[1]))
 
@@ -155,15 +156,12 @@ class SDA(pl.LightningModule):
         starts = self.sync_starts(frames)
         sync_real = self.judge_sync(real, mel, starts, starts + margin)
         sync_fake = self.judge_sync(fake, mel, starts, starts + margin)
-        sync_shifted = self.judge_sync(
-            real, mel, starts, self.shifted_starts(starts + margin, mel)
-        )
+        sync_shifted = self.judge_sync(real, mel, starts, self.shifted_starts(starts + margin, mel))
 
         losses = {
             "frame": judged(frame_real, True) + judged(frame_fake, False),
             "sequence": judged(sequence_real, True) + judged(sequence_fake, False),
-            "sync": judged(sync_real, True)
-            + (judged(sync_fake, False) + judged(sync_shifted, False)) / 2,
+            "sync": judged(sync_real, True) + (judged(sync_fake, False) + judged(sync_shifted, False)) / 2,
         }
         self.log_dict({f"discriminator/{name}": loss / 2 for name, loss in losses.items()})
         self.log_dict(
@@ -176,14 +174,14 @@ class SDA(pl.LightningModule):
         )
         return losses["frame"] + losses["sequence"] + losses["sync"]
 
-    def generator_loss(
-        self, still: Tensor, real: Tensor, fake: Tensor, mel: Tensor, mouth: Tensor
-    ) -> Tensor:
+    def generator_loss(self, still: Tensor, real: Tensor, fake: Tensor, mel: Tensor, mouth: Tensor) -> Tensor:
         """Near the real frames, most of all around the mouth, and real to all three judges."""
         frames = real.shape[1]
         margin = self.margin(mel, frames)
         own = mel[:, :, margin * MELS_PER_FRAME : (margin + frames) * MELS_PER_FRAME]
-        importance = mouth_map(mouth, *real.shape[-2:], self.mouth_emphasis)  # (batch, time, 1, h, w)
+        importance = mouth_map(
+            mouth, real.shape[-2], real.shape[-1], self.mouth_emphasis
+        )  # (batch, time, 1, h, w)
         stills, chosen = self.choose_frames(still, fake)
         starts = self.sync_starts(frames)
         losses = {
@@ -201,7 +199,7 @@ class SDA(pl.LightningModule):
         )
 
     def choose_frames(self, still: Tensor, *clips: Tensor) -> list[Tensor]:
-        """The same random frames of each clip (batch, time, ...), and the still for each of them."""
+        """The still for each of some random frames, and those frames of each clip."""
         chosen = torch.randperm(clips[0].shape[1], device=still.device)[: self.frames_judged]
         return [
             still.repeat_interleave(len(chosen), dim=0),
@@ -219,10 +217,8 @@ class SDA(pl.LightningModule):
         offset = torch.randint(self.min_shift, places - self.min_shift + 1, starts.shape)
         return (starts + offset) % places
 
-    def judge_sync(
-        self, frames: Tensor, mel: Tensor, frame_starts: Tensor, mel_starts: Tensor
-    ) -> Tensor:
-        """Logits (windows * batch,) of pictures from `frame_starts` with sound from `mel_starts`."""
+    def judge_sync(self, frames: Tensor, mel: Tensor, frame_starts: Tensor, mel_starts: Tensor) -> Tensor:
+        """Logits (windows * batch,) of pictures and sound from these places on."""
         length = self.sync_discriminator.frames
         seen = torch.cat([frames[:, start : start + length] for start in frame_starts.tolist()])
         heard = torch.cat(
@@ -234,12 +230,12 @@ class SDA(pl.LightningModule):
         return self.sync_discriminator(seen, heard)
 
     def freeze_discriminators(self, frozen: bool) -> None:
-        """While the generator learns, gradients of the judges' own weights are not worth computing."""
+        """While the generator learns, the judges' own gradients are not worth computing."""
         for net in (self.frame_discriminator, self.sequence_discriminator, self.sync_discriminator):
             net.requires_grad_(not frozen)
 
     def log_gradient_norms(self, name: str, optimizer: Any) -> None:
-        if self.global_step % max(self.trainer.log_every_n_steps, 1):
+        if self.global_step % max(getattr(self.trainer, "log_every_n_steps", 1), 1):
             return
         gradients = [
             p.grad for g in optimizer.optimizer.param_groups for p in g["params"] if p.grad is not None

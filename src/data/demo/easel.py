@@ -19,9 +19,7 @@ def smoothstep(low: float | np.ndarray, high: float | np.ndarray, x: np.ndarray)
     return t * t * (3.0 - 2.0 * t)
 
 
-def bump(
-    x: np.ndarray, y: np.ndarray, at: tuple[float, float], size: tuple[float, float]
-) -> np.ndarray:
+def bump(x: np.ndarray, y: np.ndarray, at: tuple[float, float], size: tuple[float, float]) -> np.ndarray:
     """A gaussian hill of height 1 around `at`, with standard deviations `size`."""
     return np.exp(-0.5 * (((x - at[0]) / size[0]) ** 2 + ((y - at[1]) / size[1]) ** 2))
 

@@ -52,9 +52,7 @@ def draw_eye(
     picture[:] = mix(picture, lid_skin, covered)
 
     ball = _eyeball(x, y, e, pose, look, soft)
-    ball *= (1.0 - 0.50 * np.exp(-np.clip(tilted - lid, 0.0, None) / 0.035))[
-        ..., None
-    ]  # lid's shadow
+    ball *= (1.0 - 0.50 * np.exp(-np.clip(tilted - lid, 0.0, None) / 0.035))[..., None]  # lid's shadow
     ball = np.clip(ball + 0.95 * _glint(x, y, pose)[..., None], 0.0, 1.0)
     picture[:] = mix(picture, ball, between * smoothstep(-soft, soft, tilted - lid))
 
@@ -71,9 +69,7 @@ def _iris_place(x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, n
     return x - 0.055 * pose.gaze[0], y + 0.012 - 0.035 * pose.gaze[1]
 
 
-def _eyeball(
-    x: np.ndarray, y: np.ndarray, e: np.ndarray, pose: Pose, look: Look, soft: float
-) -> np.ndarray:
+def _eyeball(x: np.ndarray, y: np.ndarray, e: np.ndarray, pose: Pose, look: Look, soft: float) -> np.ndarray:
     """White, iris and pupil (h, w, 3), as if there were no lids."""
     gx, gy = _iris_place(x, y, pose)
     r, angle = np.hypot(gx, gy) / (0.100 * look.eye_size), np.arctan2(gy, gx)

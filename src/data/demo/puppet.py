@@ -134,8 +134,6 @@ class Puppet:
 def _unmoved(u: np.ndarray, v: np.ndarray, lips: Lips, pose: Pose) -> np.ndarray:
     """Where the skin now at (u, v) lay at rest: the jaw's skin and the brows slide up and down."""
     top = MOUTH_Y - 0.55 * np.minimum(1.2 * u * u, 1.0)
-    follows = smoothstep(top, MOUTH_Y + 0.10 + 0.5 * u * u, v) * (
-        1 - smoothstep(0.50, 1.15, np.abs(u))
-    )
+    follows = smoothstep(top, MOUTH_Y + 0.10 + 0.5 * u * u, v) * (1 - smoothstep(0.50, 1.15, np.abs(u)))
     brows = np.exp(-(((v + 0.36) / 0.17) ** 2))
     return v - lips.jaw * follows + 0.055 * pose.brow * brows

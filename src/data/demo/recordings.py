@@ -105,8 +105,7 @@ def make(recording: Recording, out: Path) -> None:
     cv2.setNumThreads(1)  # the processes share the cores already
     seeds = np.random.default_rng(recording.seed).integers(0, 2**31, (len(recording.shots), 2))
     spoken = [
-        _to_frames(_say(shot, int(seed)))
-        for shot, seed in zip(recording.shots, seeds[:, 0], strict=True)
+        _to_frames(_say(shot, int(seed))) for shot, seed in zip(recording.shots, seeds[:, 0], strict=True)
     ]
     width, height = recording.width, recording.height
     puppets = {

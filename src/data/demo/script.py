@@ -38,6 +38,4 @@ INTERVIEW = (
     ("one", "Thank you, it was a pleasure."),
 )  # fmt: skip
 
-HELD_OUT = (
-    "My brother packed a picnic, fresh bread and five ripe plums, and we walked to the river."
-)
+HELD_OUT = "My brother packed a picnic, fresh bread and five ripe plums, and we walked to the river."

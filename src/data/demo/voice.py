@@ -170,9 +170,7 @@ def _stretch(spectrum: np.ndarray, bins: np.ndarray) -> np.ndarray:
     return spectrum[low] * (1 - part) + spectrum[high] * part
 
 
-def _phones(
-    symbols: list[str], ends: np.ndarray, samples: np.ndarray
-) -> tuple[list[Phone], list[list[int]]]:
+def _phones(symbols: list[str], ends: np.ndarray, samples: np.ndarray) -> tuple[list[Phone], list[list[int]]]:
     """Sounding phones in order, and for each word the numbers of its phones.
 
     A stress mark's time belongs to its vowel; the time of a space is shared by its neighbours.
@@ -182,9 +180,7 @@ def _phones(
     phones: list[Phone] = []
     groups: list[list[int]] = [[]]
     start, stressed = float(ends[0]), False
-    for symbol, previous, following, end in zip(
-        symbols[1:-1], symbols, symbols[2:], ends[1:], strict=False
-    ):
+    for symbol, previous, following, end in zip(symbols[1:-1], symbols, symbols[2:], ends[1:], strict=False):
         if symbol == " ":
             groups.append([])
             if previous not in _PAUSES:

@@ -36,7 +36,6 @@ class CausalConv1d(nn.Module):
 
     def __init__(self, channels: int, *, dilation: int, kernel_size: int = 3) -> None:
         super().__init__()
-        self.channels = channels
         self.history = dilation * (kernel_size - 1)
         self.conv = nn.Conv1d(channels, channels, kernel_size, dilation=dilation)
 
@@ -61,17 +60,19 @@ class AudioEncoder(nn.Module):
         self.channels = channels
         self.stem_history = MELS_PER_FRAME
         self.stem = nn.Conv1d(n_mels, channels, 2 * MELS_PER_FRAME, stride=MELS_PER_FRAME)
-        self.layers = nn.ModuleList(CausalConv1d(channels, dilation=d) for d in dilations)
+        layers = [CausalConv1d(channels, dilation=d) for d in dilations]
+        self.history = [layer.history for layer in layers]
+        self.layers = nn.ModuleList(layers)
         self.mix = nn.ModuleList(nn.Conv1d(channels, channels, 1) for _ in dilations)
 
     @property
     def context(self) -> int:
         """Video frames of the past that an output depends on."""
-        return 1 + sum(layer.history for layer in self.layers)
+        return 1 + sum(self.history)
 
     def initial_state(self, batch: int, like: Tensor) -> list[Tensor]:
         stem = like.new_zeros(batch, self.n_mels, self.stem_history)
-        return [stem, *(like.new_zeros(batch, la.channels, la.history) for la in self.layers)]
+        return [stem, *(like.new_zeros(batch, self.channels, length) for length in self.history)]
 
     def forward(self, mel: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """mel (batch, n_mels, frames * 4) -> features (batch, frames, channels) and the next state."""

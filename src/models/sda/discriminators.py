@@ -103,9 +103,7 @@ class SyncDiscriminator(nn.Module):
         """frames (batch, 5, 3, height, width) in [0, 1], mel (batch, n_mels, 20) -> logits (batch,)."""
         height, width = frames.shape[-2:]
         left, top, right, bottom = self.crop
-        mouth = frames[
-            ..., int(top * height) : int(bottom * height), int(left * width) : int(right * width)
-        ]
+        mouth = frames[..., int(top * height) : int(bottom * height), int(left * width) : int(right * width)]
         seen = self.see(mouth.flatten(1, 2) * 2 - 1)
         apart = torch.square(F.normalize(seen) - F.normalize(self.hear(mel)))
         return self.judge(apart * len(apart[0]) ** 0.5).squeeze(1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from understudy.models.sda.audio import SAMPLES_PER_FRAME, AudioEncoder, LogMel
+from understudy.models.sda.audio import AudioEncoder, LogMel
 
 
 class Identity(NamedTuple):
@@ -105,9 +105,7 @@ class Generator(nn.Module):
         self.noise_generator = nn.GRU(noise_channels, noise_channels, batch_first=True)
         self.coarsest = (channels[-1], height >> levels, width >> levels)
         latent_channels = identity_channels + audio_channels + noise_channels
-        self.project = nn.Linear(
-            latent_channels, self.coarsest[0] * self.coarsest[1] * self.coarsest[2]
-        )
+        self.project = nn.Linear(latent_channels, self.coarsest[0] * self.coarsest[1] * self.coarsest[2])
         self.decoder = nn.ModuleList(
             DecoderLevel(before, after)
             for before, after in zip(reversed(channels), list(reversed(channels))[1:], strict=False)

@@ -1,0 +1,47 @@
+# make demo   the main job from end to end, on a subject who is nobody real
+# make test   the tests          make check   linters and types
+VENV ?= .venv
+PYTHON ?= python3.11
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UNDERSTUDY := $(BIN)/understudy
+DEMO := workspace/demo
+RUN := $(DEMO)/runs/sda/demo
+
+.PHONY: demo test test-all check format clean
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	touch $@
+
+demo: $(INSTALLED)
+	$(UNDERSTUDY) prepare subject=demo
+	$(UNDERSTUDY) train experiment=sda_demo run=demo resume=true
+	$(UNDERSTUDY) export subject=demo ckpt=$(RUN)/checkpoints/best.ckpt
+	$(UNDERSTUDY) animate twin=$(DEMO)/twin image=$(DEMO)/recordings/portrait.png \
+		audio=$(DEMO)/recordings/heldout.wav out=$(DEMO)/demo.mp4
+	$(UNDERSTUDY) evaluate subject=demo ckpt=$(RUN)/checkpoints/best.ckpt
+	@echo
+	@echo "video          $(DEMO)/demo.mp4"
+	@echo "contact sheet  $(DEMO)/contact_sheet.png"
+	@echo "tensorboard    $(BIN)/tensorboard --logdir $(DEMO)/runs"
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+test-all: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not gpu"
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
