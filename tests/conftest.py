@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import InstantiationException
 from hydra.utils import call
 from material import babble, write
 from omegaconf import DictConfig
@@ -83,8 +84,11 @@ def config_of(verb: str, *overrides: str) -> DictConfig:
 
 
 def run_verb(verb: str, *overrides: str) -> int:
-    """A verb in this process; its errors are raised as they are."""
-    code: int = call(config_of(verb, *overrides).verb) or 0
+    """A verb in this process; its errors are raised without Hydra's wrapping."""
+    try:
+        code: int = call(config_of(verb, *overrides).verb) or 0
+    except InstantiationException as error:
+        raise error.__cause__ or error from None
     return code
 
 

@@ -1,6 +1,8 @@
 """Where a stage's items run: in this process, or in a pool of workers that each load their model once."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +18,15 @@ _worker_is_ready = False
 def _start_worker(stage: Stage) -> None:
     global _worker_stage
     _worker_stage = stage
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """A run that is killed leaves no workers behind, waiting for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(clip: Clip, workspace: Path) -> Outcome:

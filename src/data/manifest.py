@@ -80,7 +80,8 @@ def json_lines(rows: Iterable[dict[str, Any]]) -> str:
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """The objects in a JSON Lines file; a line that is none is named by file and number."""
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # not splitlines(): a text may hold characters that it takes for the end of a line
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if not line.strip():
             continue
         try:
