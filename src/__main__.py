@@ -84,6 +84,7 @@ def readable_errors() -> Iterator[None]:
         if isinstance(cause, HydraException | OmegaConfBaseException):
             _fail(_readable(cause))
         if isinstance(cause, OSError) and cause.errno in (
+            errno.EFBIG,
             errno.ENOSPC,
             errno.EDQUOT,
             errno.EACCES,

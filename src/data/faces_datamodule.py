@@ -34,15 +34,16 @@ class Window(TypedDict):
 def split_clips(clips: Sequence[Clip], *, val_share: float, test_share: float) -> dict[Split, list[Clip]]:
     """Held out by source, never by clip; by the hash of its name, so that it stays when others come.
 
-    Small sets still get one source each to validate and to test on, if they have three.
+    Small sets still get one source each to train, to validate and to test on, if they have three.
     """
     place = {c.source: int(hashlib.sha256(c.source.encode()).hexdigest()[:8], 16) / 16**8 for c in clips}
     ordered = sorted(place, key=lambda source: place[source])
-    test = {s for s in ordered if place[s] < test_share}
-    val = {s for s in ordered if test_share <= place[s] < test_share + val_share}
+    n_test = sum(p < test_share for p in place.values())
+    n_val = sum(p < test_share + val_share for p in place.values()) - n_test
     if len(ordered) >= 3:
-        test = test or {ordered[0]}
-        val = val or {next(s for s in ordered if s not in test)}
+        n_test = min(max(n_test, 1), len(ordered) - 2)
+        n_val = min(max(n_val, 1), len(ordered) - n_test - 1)
+    test, val = set(ordered[:n_test]), set(ordered[n_test : n_test + n_val])
     split: dict[Split, list[Clip]] = {"train": [], "val": [], "test": []}
     for clip in clips:
         split["test" if clip.source in test else "val" if clip.source in val else "train"].append(clip)

@@ -5,7 +5,8 @@ Every function shares one time zero, the container's start, so frame `k` at `k /
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -54,6 +55,11 @@ def _open(path: Path | str) -> InputContainer:
         ) from None
 
 
+def _stream(streams: Iterable[Any]) -> Any:
+    """The first of `streams` for which there is a decoder, or None."""
+    return next((stream for stream in streams if stream.codec_context), None)
+
+
 def _time_zero(container: InputContainer) -> Seconds:
     return (container.start_time or 0) / av.time_base
 
@@ -61,8 +67,7 @@ def _time_zero(container: InputContainer) -> Seconds:
 def probe(path: Path | str) -> MediaInfo:
     """What `path` holds. Raises `UserError` for anything that is not sound or video."""
     with _open(path) as container:
-        video = next(iter(container.streams.video), None)
-        audio = next(iter(container.streams.audio), None)
+        video, audio = _stream(container.streams.video), _stream(container.streams.audio)
         duration = (container.duration or 0) / av.time_base
         if duration <= 0:  # raw streams and broken headers: take the longest stream's word
             durations = [float((s.duration or 0) * (s.time_base or 0)) for s in container.streams]
@@ -78,13 +83,16 @@ def probe(path: Path | str) -> MediaInfo:
 
 def _decode(container: InputContainer, stream: Any, start: Seconds) -> Iterator[Any]:
     """Frames of one stream from shortly before `start`; damaged packets are passed over."""
-    if start > 0:
-        container.seek(int((start + _time_zero(container)) * av.time_base))
-    for packet in container.demux(stream):
-        try:
-            yield from packet.decode()
-        except av.error.InvalidDataError:
-            continue
+    try:
+        if start > 0:
+            container.seek(int((start + _time_zero(container)) * av.time_base))
+        for packet in container.demux(stream):
+            with suppress(av.error.FFmpegError):
+                yield from packet.decode()
+    except av.error.FFmpegError as error:
+        raise UserError(
+            f"{container.name}: is damaged ({error.strerror}); repair it or leave it out"
+        ) from None
 
 
 def read_frames(
@@ -96,9 +104,9 @@ def read_frames(
     variable rates. Memory does not grow with length.
     """
     with _open(path) as container:
-        if not container.streams.video:
+        stream = _stream(container.streams.video)
+        if stream is None:
             raise UserError(f"{path}: holds no video; give a file with pictures")
-        stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         zero = _time_zero(container)
         half = 0.5 / fps  # nearest picture: containers round their time stamps
@@ -138,12 +146,13 @@ def stream_audio(
 ) -> Iterator[np.ndarray]:
     """Mono float32 blocks (block,), the last one shorter, of any length of sound in constant memory."""
     with _open(path) as container:
-        if not container.streams.audio:
+        stream = _stream(container.streams.audio)
+        if stream is None:
             raise UserError(f"{path}: holds no sound; give a file with an audio track")
         first = round(start * sample_rate)  # indices count from the container's start
         last = None if end is None else round(end * sample_rate)
         buffer = np.zeros(0, np.float32)
-        for index, samples in _placed_samples(container, sample_rate, start):
+        for index, samples in _placed_samples(container, stream, sample_rate, start):
             # what overlaps is dropped and what is missing is silence: sound stays with its picture
             gap = index - (first + len(buffer))
             samples = samples[-gap:] if gap < 0 else np.pad(samples, (gap, 0))
@@ -160,7 +169,7 @@ def stream_audio(
 
 
 def _placed_samples(
-    container: InputContainer, sample_rate: int, start: Seconds
+    container: InputContainer, stream: Any, sample_rate: int, start: Seconds
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Resampled mono pieces and the index at which each belongs by its time stamp.
 
@@ -169,24 +178,33 @@ def _placed_samples(
     """
     zero = _time_zero(container)
     resampler: av.AudioResampler | None = None
+    kind: tuple[Any, ...] = ()
     index, expected = 0, 0.0
-    for frame in _decode(container, container.streams.audio[0], start):
+    for frame in _decode(container, stream, start):
         if frame.pts is None:
             continue
         time = float(frame.pts * frame.time_base) - zero
-        if resampler is None or abs(time - expected) > 0.002:
+        now = (frame.format.name, frame.layout.name, frame.sample_rate)  # broadcasts change it
+        if resampler is None or now != kind or abs(time - expected) > 0.002:
             for piece in resampler.resample(None) if resampler else ():
-                yield index, piece.to_ndarray().reshape(-1)
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
+                yield index, _to_mono(piece)
+            resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=sample_rate)
+            kind = now
             index = round(time * sample_rate)
             expected = time
         expected += frame.samples / frame.sample_rate
         for piece in resampler.resample(frame):
-            samples = piece.to_ndarray().reshape(-1)
+            samples = _to_mono(piece)
             yield index, samples
             index += len(samples)
     for piece in resampler.resample(None) if resampler else ():
-        yield index, piece.to_ndarray().reshape(-1)
+        yield index, _to_mono(piece)
+
+
+def _to_mono(piece: av.AudioFrame) -> np.ndarray:
+    """The mean of the channels: FFmpeg's own sum is louder than what goes in, beyond full scale."""
+    mono: np.ndarray = piece.to_ndarray().mean(axis=0)
+    return mono
 
 
 def read_audio(

@@ -16,7 +16,7 @@ from understudy.stream.portrait import open_portrait
 from understudy.stream.twin import load_generator
 
 COMMENT = "AI-generated with Understudy"
-MAX_SAMPLE_RATE = 48000
+OUT_SAMPLE_RATE = 48000  # AAC knows few rates, this one plays everywhere
 
 
 def animate(
@@ -42,13 +42,12 @@ def animate(
     portrait = open_portrait(image, generator, landmarker, face, max_height)
     stream = FrameStream(generator, portrait.identity, chunk=chunk, seed=seed)
     height, width = portrait.frame.shape[:2]
-    rate = min(sound.sample_rate, MAX_SAMPLE_RATE)
     shown = 0
     with (
-        VideoWriter(out, width=width, height=height, sample_rate=rate, comment=COMMENT) as video,
+        VideoWriter(out, width=width, height=height, sample_rate=OUT_SAMPLE_RATE, comment=COMMENT) as video,
         tqdm(total=round(sound.duration * FPS), desc="animate", unit="frame") as bar,
     ):
-        heard = stream_audio(audio, sample_rate=rate, block=rate)
+        heard = stream_audio(audio, sample_rate=OUT_SAMPLE_RATE, block=OUT_SAMPLE_RATE)
         for generated in _frames(stream, audio):
             video.write(portrait.paste(generated))
             bar.update()
