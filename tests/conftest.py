@@ -104,3 +104,43 @@ def run_command(
 def find_command() -> str:
     """The console command of the environment that runs the tests."""
     return str(Path(sys.executable).parent / "understudy")
+
+
+def train_settings(workspace: Path, run: str) -> list[str]:
+    """Six steps of three epochs on a model that is as small as can be."""
+    return [
+        "model=sda",
+        "subject=folder",
+        "subject.name=puppet",
+        "subject.sources=[]",
+        "trainer=cpu",
+        f"workspace={workspace}",
+        f"run={run}",
+        "threads=1",
+        "trainer.max_steps=6",
+        "trainer.precision=32-true",
+        "trainer.check_val_every_n_epoch=1",
+        "trainer.log_every_n_steps=1",
+        "trainer.enable_progress_bar=false",
+        "model.generator.base_channels=8",
+        "model.generator.max_channels=16",
+        "model.generator.audio_channels=16",
+        "model.generator.identity_channels=8",
+        "model.frame_discriminator.base_channels=4",
+        "model.sequence_discriminator.base_channels=4",
+        "model.sync_discriminator.base_channels=4",
+        "data.frames=10",
+        "data.batch_size=2",
+        "data.batches_per_epoch=2",
+        "data.val_frames=10",
+        "callbacks.videos.clips=1",
+    ]
+
+
+@pytest.fixture(scope="session")
+def trained(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoints of a run of six steps that nothing disturbed; only to be read."""
+    workspace = shutil.copytree(prepared, tmp_path_factory.mktemp("trained") / "workspace")
+    done = run_command("train", *train_settings(workspace, "undisturbed"))
+    assert done.returncode == 0, done.stderr
+    return workspace / "runs" / "sda" / "undisturbed" / "checkpoints"

@@ -1,12 +1,14 @@
 """Checkpoints that say what they are: weights and, as plain values, the config that made them."""
 
 from collections.abc import Mapping
+import os
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from hydra.utils import get_class, instantiate
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from understudy.errors import UserError
 from understudy.train.module import TwinModule
@@ -25,6 +27,26 @@ class KeepConfig(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         checkpoint[CONFIG] = self.config
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """A checkpoint is the old one or the new one, whenever the machine stops.
+
+    Lightning's own goes by way of the folder for temporary files; where that is another disk, what
+    takes the old one's place is a copy, which can be cut short.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            torch.save(checkpoint, partial)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: str | Path, *, role: str | None = None) -> dict[str, Any]:

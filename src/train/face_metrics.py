@@ -60,6 +60,8 @@ class FaceMetrics:
             for metric, value in values.items():
                 self.add(who, metric, value)
 
+    @torch.autocast("cpu", enabled=False)  # variances of neighbours want full precision
+    @torch.autocast("cuda", enabled=False)
     def measure(self, frames: Tensor, real: Tensor, mouth: Tensor) -> dict[str, float]:
         """One clip: frames and real (time, 3, height, width), mouth (time, 20, 2)."""
         true = mouth.cpu().numpy()
@@ -68,11 +70,7 @@ class FaceMetrics:
         seen = [i for i, points in enumerate(found) if points is not None]
         values = {"face_found": len(seen) / len(found)}
         if not torch.equal(frames, real):  # a picture is infinitely near itself: no number to average
-            values["psnr"] = float(
-                peak_signal_noise_ratio(
-                    frames, real, data_range=1.0, dim=(1, 2, 3), reduction="elementwise_mean"
-                )
-            )
+            values["psnr"] = float(peak_signal_noise_ratio(frames, real, data_range=1.0))
             values["ssim"] = float(
                 structural_similarity_index_measure(frames, real, data_range=1.0)  # type: ignore[arg-type]
             )

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from understudy.errors import UserError
-from understudy.train.checkpoint import KeepConfig, check_resumable, module_class
+from understudy.train.checkpoint import AtomicCheckpoints, KeepConfig, check_resumable, module_class
 
 
 def fit(
@@ -51,6 +51,7 @@ def fit(
         trainer,
         logger=logger,
         callbacks=[*instantiate(callbacks).values(), KeepConfig(plain)],
+        plugins=[AtomicCheckpoints()],
         default_root_dir=folder,
     )
     print(f"run          {folder}\ntensorboard  tensorboard --logdir {folder.parent}")

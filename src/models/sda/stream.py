@@ -36,7 +36,7 @@ class FrameStream:
         with torch.inference_mode():  # what training sees in front of a clip: silence
             self.state = State(self._hear(start, torch.zeros(1, before))[1], start.noise)
         self.pending = torch.zeros(1, self.overlap)
-        self.looked_ahead = False
+        self.looked_ahead = generator.lookahead == 0
         self.heard = 0  # samples pushed
         self.shown = 0  # frames handed out
 
