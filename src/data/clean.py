@@ -49,7 +49,7 @@ class Clean(Stage):
         if peak == 0.0:
             yield Drop(clip.id, clip.start, clip.end, "silent throughout")
             return
-        audio = self.path_in(workspace, folder, "audio.wav")
+        audio = self.path_in(folder, "audio.wav")
         for start, end in self.cuts(np.concatenate(energy), clip.end):
             if end - start < self.min_duration:
                 yield Drop(clip.id, start, end, f"shorter than {self.min_duration:g} s")

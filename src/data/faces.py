@@ -69,7 +69,7 @@ class Faces(Stage):
             (folder / str(number)).mkdir()
             frames = islice(read_frames(path, start=clip.start, end=clip.end), track.start, track.end)
             self._cut_out(frames, track, folder / str(number))
-            yield part.add(faces=self.path_in(workspace, folder, str(number)), **offset)
+            yield part.add(faces=self.path_in(folder, str(number)), **offset)
 
     def _span(self, clip: Clip, first: int, after: int) -> tuple[float, float]:
         return clip.start + first / FPS, clip.start + after / FPS

@@ -15,6 +15,7 @@ from typing import Any, Self
 import av
 import numpy as np
 from av.container import InputContainer
+from PIL import Image, ImageOps
 
 from understudy.errors import UserError
 
@@ -220,11 +221,12 @@ def read_audio(
 
 
 def read_image(path: Path | str) -> np.ndarray:
-    """RGB uint8 (height, width, 3) of a still picture."""
+    """RGB uint8 (height, width, 3) of a still picture, turned as the camera was held."""
     try:
-        return next(read_frames(path))
-    except StopIteration:
-        raise UserError(f"{path}: holds no picture; give a PNG or JPEG file") from None
+        with Image.open(path) as picture:
+            return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read as a picture ({error}); give a PNG or a JPEG") from None
 
 
 class VideoWriter:

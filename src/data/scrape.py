@@ -1,7 +1,7 @@
 """Step 1: bring the subject's recordings in, from files, folders and glob patterns.
 
 A recording stays where it is; `sources/ID.json` says where that is, what it holds and its sha256.
-The id comes from the content, so a moved or renamed file is still the same source.
+The id is its name and a hash of its content, so a file that moves is still the same source.
 """
 
 import glob

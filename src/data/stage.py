@@ -50,7 +50,7 @@ class Stage(ABC):
     def process(self, clip: Clip, workspace: Path, folder: Path) -> Iterable[Clip | Drop]:
         """What `clip` becomes. Files go into `folder`, named in fields relative to `workspace`."""
 
-    def path_in(self, workspace: Path, folder: Path, name: str) -> str:
+    def path_in(self, folder: Path, name: str) -> str:
         """How a file that is being written to `folder` will be called in the manifest."""
         return (Path(self.name) / folder.name.removeprefix(".partial-") / name).as_posix()
 

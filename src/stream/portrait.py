@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterator
 from itertools import groupby, islice
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -43,22 +42,19 @@ class Still:
 class Footage:
     """A video whose frames are taken in turn, from the beginning again when they run out.
 
-    Landmarks are found beforehand, for they are smoothed over time; pictures are read as needed. A
-    frame without a face is shown as it is.
+    The largest face speaks. Landmarks are found beforehand, for they are smoothed over time; pictures
+    are read as needed. A frame without a whole face is shown as it is.
     """
 
-    def __init__(
-        self, path: str, generator: Generator, landmarker: Landmarker, face: int | None, height: int
-    ) -> None:
+    def __init__(self, path: str, generator: Generator, landmarker: Landmarker, height: int) -> None:
         self.path, self.generator, self.height = path, generator, height
         points: list[np.ndarray | None] = []
         for picture in tqdm(read_frames(path), desc="faces", unit="frame"):
             self.frame = fit(picture, height)
-            faces = landmarker(self.frame)
-            chosen = choose_face(faces, self.frame, path, face) if faces else None
-            points.append(chosen.landmarks if chosen else None)
+            faces = [f for f in landmarker(self.frame) if not unfit(f, self.frame)]
+            points.append(faces[0].landmarks if faces else None)  # the largest
         if all(p is None for p in points):
-            raise UserError(f"image={path}: no face in any of its {len(points)} frames")
+            raise UserError(f"image={path}: no whole face of {MIN_FACE_SIZE} pixels in any frame")
         self.matrices = self._matrices(points)
         self.frames = self._frames()
         self.waiting: deque[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = deque()
@@ -100,9 +96,8 @@ class Footage:
 
 def choose_face(faces: list[Face], frame: np.ndarray, path: str, face: int | None) -> Face:
     """The face to animate. Raises `UserError` for none, several, a small or a cut one."""
-    height, width = frame.shape[:2]
-    size = f"{width}x{height} pixels"
     if not faces:
+        size = f"{frame.shape[1]}x{frame.shape[0]} pixels"
         raise UserError(f"image={path}: no face was found in its {size}; give a frontal portrait")
     ordered = sorted(faces, key=lambda f: float(f.box[0]))
     if face is None and len(ordered) > 1:
@@ -111,13 +106,18 @@ def choose_face(faces: list[Face], frame: np.ndarray, path: str, face: int | Non
     if face is not None and face >= len(ordered):
         raise UserError(f"image={path}: face={face} was asked for, the picture has {len(ordered)}")
     chosen = ordered[face or 0]
-    if chosen.size < MIN_FACE_SIZE:
-        raise UserError(
-            f"image={path}: the face is {chosen.size:.0f} pixels wide, at least {MIN_FACE_SIZE} are needed"
-        )
-    if min(chosen.box[:2]) < 0 or chosen.box[2] > width or chosen.box[3] > height:
-        raise UserError(f"image={path}: the face is cut by the picture's edge; give one with all of it")
+    if reason := unfit(chosen, frame):
+        raise UserError(f"image={path}: the face {reason}; give a picture with all of it, and larger")
     return chosen
+
+
+def unfit(face: Face, frame: np.ndarray) -> str:
+    """Why a face cannot be animated, or nothing."""
+    if face.size < MIN_FACE_SIZE:
+        return f"is {face.size:.0f} pixels wide, at least {MIN_FACE_SIZE} are needed"
+    if min(face.box[:2]) < 0 or np.any(face.box[2:] > frame.shape[1::-1]):
+        return "is cut by the picture's edge"
+    return ""
 
 
 def fit(frame: np.ndarray, max_height: int) -> np.ndarray:
@@ -153,6 +153,6 @@ def open_portrait(
     info = probe(path)
     if not info.has_video:
         raise UserError(f"image={path}: holds no picture; give a PNG, a JPEG or a video")
-    if Path(path).suffix.lower() != ".gif" and info.duration * max(info.fps, 1) > 1.5:
-        return Footage(path, generator, landmarker, face, max_height)
+    if info.duration * info.fps > 1.5:  # more than one frame
+        return Footage(path, generator, landmarker, max_height)
     return Still(path, generator, landmarker, face, max_height)

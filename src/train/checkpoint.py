@@ -1,7 +1,7 @@
 """Checkpoints that say what they are: weights and, as plain values, the config that made them."""
 
-from collections.abc import Mapping
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,14 @@ from understudy.errors import UserError
 from understudy.train.module import TwinModule
 
 CONFIG = "understudy"
-MAY_CHANGE = ("max_steps", "max_epochs", "max_time", "log_every_n_steps", "enable_progress_bar")
+MAY_CHANGE = (
+    "max_steps",
+    "decay_steps",
+    "max_epochs",
+    "max_time",
+    "log_every_n_steps",
+    "enable_progress_bar",
+)
 
 
 class KeepConfig(pl.Callback):
@@ -54,11 +61,11 @@ def read_checkpoint(path: str | Path, *, role: str | None = None) -> dict[str, A
     if not Path(path).is_file():
         raise UserError(f"ckpt={path}: there is no such file; checkpoints are in RUN/checkpoints/")
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever pickle and zip raise
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"ckpt={path}: not a checkpoint that can be read ({reason})") from None
-    if CONFIG not in checkpoint:
+    if not isinstance(checkpoint, dict) or CONFIG not in checkpoint:
         raise UserError(f"ckpt={path}: not written by `understudy train`")
     found = module_class(checkpoint[CONFIG]["model"]).role
     if role and found != role:
@@ -86,11 +93,15 @@ def check_resumable(path: Path, config: dict[str, Any]) -> None:
     for part in ("model", "data", "trainer", "seed"):
         was, now = (_without(c[part]) if isinstance(c[part], dict) else c[part] for c in (before, config))
         if was != now:
-            changed = [k for k in now if was.get(k) != now[k]] if isinstance(now, dict) else [part]
+            changed = _differing(was, now) if isinstance(now, dict) else [part]
             raise UserError(
                 f"{path.parent.parent}: this run was begun with other settings of {part} "
                 f"({', '.join(changed)}); give the same ones, or run=NAME to start another"
             )
+
+
+def _differing(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+    return [k for k in {**a, **b} if k not in a or k not in b or a[k] != b[k]]
 
 
 def _without(settings: dict[str, Any]) -> dict[str, Any]:

@@ -4,16 +4,28 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.callbacks import ProgressBar
+
+from understudy.errors import UserError
 
 
 def make_trainer(*, accelerator: str = "auto", precision: str = "auto", **settings: Any) -> pl.Trainer:
     """A `pl.Trainer`; precision "auto" takes bfloat16 where the device computes with it.
 
-    That halves the time of a training step, and without such units doubles it.
+    That halves the time of a training step, and without such units doubles it. Raises `UserError`
+    for what this machine lacks.
     """
     if precision == "auto":
         precision = "bf16-mixed" if _computes_bfloat16(accelerator) else "32-true"
-    return pl.Trainer(accelerator=accelerator, precision=precision, **settings)  # type: ignore[arg-type]
+    if not settings.get("enable_progress_bar", True):
+        callbacks = settings.get("callbacks", [])
+        settings["callbacks"] = [c for c in callbacks if not isinstance(c, ProgressBar)]
+    try:
+        return pl.Trainer(accelerator=accelerator, precision=precision, **settings)  # type: ignore[arg-type]
+    except MisconfigurationException as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"trainer.accelerator={accelerator}: {reason}") from None
 
 
 def _computes_bfloat16(accelerator: str) -> bool:

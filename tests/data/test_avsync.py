@@ -36,9 +36,7 @@ def test_a_known_offset_is_found(shift: int, fps: float) -> None:
 
 
 def test_unrelated_sound_is_not_believed() -> None:
-    offsets = [
-        av_offset(speech(75, seed=k)[0], speech(75, seed=k + 100)[1], RATE) for k in range(100)
-    ]
+    offsets = [av_offset(speech(75, seed=k)[0], speech(75, seed=k + 100)[1], RATE) for k in range(100)]
     assert np.mean([offset.confidence > MIN_CONFIDENCE for offset in offsets]) <= 0.05
 
 

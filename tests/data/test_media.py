@@ -45,9 +45,7 @@ def write_at(path: Path, times: Sequence[float], *, gop: int = 12) -> Path:
     return path
 
 
-def write_sound_at(
-    path: Path, pieces: Sequence[tuple[float, np.ndarray]], *, pictures: int = 0
-) -> Path:
+def write_sound_at(path: Path, pieces: Sequence[tuple[float, np.ndarray]], *, pictures: int = 0) -> Path:
     """16 kHz sound whose pieces are stamped with `time`, beside pictures from time 0 on."""
     with av.open(str(path), "w") as container:
         video: Any = container.add_stream("libx264", rate=25) if pictures else None
@@ -165,9 +163,7 @@ def test_clicks_are_where_they_were(film: Path) -> None:
         (96000, 6, "FLOAT"),
     ],
 )
-def test_any_wav_becomes_16_khz_mono(
-    rate: int, channels: int, subtype: str, tmp_path: Path
-) -> None:
+def test_any_wav_becomes_16_khz_mono(rate: int, channels: int, subtype: str, tmp_path: Path) -> None:
     time = np.arange(2 * rate) / rate
     tone = 0.5 * np.sin(2 * np.pi * 440 * time)
     soundfile.write(tmp_path / "a.wav", np.tile(tone[:, None], (1, channels)), rate, subtype)
@@ -180,9 +176,7 @@ def test_any_wav_becomes_16_khz_mono(
 
 
 def test_sound_that_begins_late_stays_with_its_picture(tmp_path: Path) -> None:
-    path = write_sound_at(
-        tmp_path / "late.mkv", [(0.6, click(SAMPLE_RATE, 3200))], pictures=50
-    )
+    path = write_sound_at(tmp_path / "late.mkv", [(0.6, click(SAMPLE_RATE, 3200))], pictures=50)
     (found,) = clicks_in(read_audio(path))
     assert found / SAMPLE_RATE == pytest.approx(0.8, abs=0.002)
     (again,) = clicks_in(read_audio(path, start=0.4))

@@ -56,7 +56,7 @@ class Shout(Stage):
                 yield Drop(clip.id, clip.start, clip.end, "too quiet")
                 return
         (folder / "shout.txt").write_text(clip.id.upper() * self.volume)
-        yield clip.add(shout=self.path_in(workspace, folder, "shout.txt"))
+        yield clip.add(shout=self.path_in(folder, "shout.txt"))
 
 
 def clips_of(**do: str) -> list[Clip]:
@@ -167,9 +167,7 @@ def test_a_worker_that_dies_costs_its_item_alone(tmp_path: Path) -> None:
 class Backwards:
     """An executor that hands the last item back first."""
 
-    def __call__(
-        self, stage: Stage, clips: Sequence[Clip], workspace: Path
-    ) -> Iterator[tuple[int, Outcome]]:
+    def __call__(self, stage: Stage, clips: Sequence[Clip], workspace: Path) -> Iterator[tuple[int, Outcome]]:
         for index in reversed(range(len(clips))):
             yield index, process_item(stage, clips[index], workspace)
 
@@ -253,9 +251,7 @@ def wait_for(ready: Iterable[bool] | object, process: subprocess.Popen[bytes]) -
 CHANGES = (".lock", ".index.json", "report.json")  # they hold times
 
 
-def test_a_killed_prepare_ends_with_the_same_bytes(
-    recordings: Path, prepared: Path, tmp_path: Path
-) -> None:
+def test_a_killed_prepare_ends_with_the_same_bytes(recordings: Path, prepared: Path, tmp_path: Path) -> None:
     """Killed in the middle of `clean`, of the first and of a later item of `faces`, then left alone."""
     workspace = tmp_path / "workspace"
     settings = prepare_settings(recordings, workspace)

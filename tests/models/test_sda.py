@@ -166,9 +166,7 @@ def test_what_is_long_past_is_forgotten(generator: Generator, still: Tensor) -> 
 
 @pytest.mark.parametrize("size", [{}, {"width": 96, "height": 128}])
 def test_before_training_it_shows_the_still(size: dict[str, int]) -> None:
-    generator = Generator(
-        **{"width": 32, "height": 64, **size}, base_channels=8, max_channels=16
-    ).eval()
+    generator = Generator(**{"width": 32, "height": 64, **size}, base_channels=8, max_channels=16).eval()
     still = torch.rand(1, 3, generator.height, generator.width)
     frames = streamed(generator, still, [speech(6400)])
     assert torch.equal(frames, still.expand_as(frames))

@@ -156,7 +156,10 @@ def test_pictures_that_cannot_be_animated(folder, landmarker, tmp_path):
     left, right = np.array_split(next(read_frames(tmp_path / "chosen.mp4")).astype(float), 2, axis=1)
     before = portrait[:320, :289].astype(float)
     width = min(left.shape[1], 260)
-    assert np.abs(left[:, :width] - before[:, :width]).mean() < np.abs(right[:, :width] - before[:, :width]).mean()
+    assert (
+        np.abs(left[:, :width] - before[:, :width]).mean()
+        < np.abs(right[:, :width] - before[:, :width]).mean()
+    )
 
 
 @pytest.mark.parametrize(
