@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,12 @@ person's consent; what it makes must be marked as generated.
 | steps trained | {step} |
 
 `config.json` holds the arguments of the generator, `generator.safetensors` its weights. `identity.onnx`
-and `frames.onnx` are the same for ONNX Runtime; they agree with PyTorch to {parity:.1e}.
+and `frames.onnx` (chunks of {chunk} frames) are the same for ONNX Runtime; they agree with PyTorch to
+{parity:.1e}.
 """
 
 
-def export(*, ckpt: str, workspace: str, onnx: bool = True) -> int:
+def export(*, ckpt: str, workspace: str, onnx: bool = True, chunk: int = 5) -> int:
     """Write `WORKSPACE/twin/sda/` anew from a checkpoint; the old one stays until all is there."""
     checkpoint = read_checkpoint(ckpt, role="sda")
     generator = load_module(checkpoint).generator
@@ -49,7 +51,7 @@ def export(*, ckpt: str, workspace: str, onnx: bool = True) -> int:
         config = {k: v for k, v in arguments.items() if not k.startswith("_")}
         (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n")
         save_file(generator.state_dict(), partial / "generator.safetensors")
-        parity = export_onnx(generator, partial) if onnx else float("nan")
+        parity = export_onnx(generator, partial, chunk=chunk) if onnx else float("nan")
         card = CARD.format(
             width=generator.width,
             height=generator.height,
@@ -57,6 +59,7 @@ def export(*, ckpt: str, workspace: str, onnx: bool = True) -> int:
             parameters=sum(p.numel() for p in generator.parameters()),
             step=checkpoint["global_step"],
             parity=parity,
+            chunk=chunk,
         )
         (partial / "README.md").write_text(card)
         shutil.rmtree(folder, ignore_errors=True)
@@ -105,47 +108,58 @@ class _Draw(nn.Module):
 def export_onnx(generator: Generator, folder: Path, *, chunk: int = 5) -> float:
     """Write `identity.onnx` and `frames.onnx`; returns the largest difference from PyTorch.
 
-    Log-mels are computed outside. The number of frames a chunk is free. Raises `UserError` when the
-    two disagree by more than half a grey level.
+    Log-mels are computed outside. A call draws `chunk` frames, no more and no fewer, for the noise's
+    GRU is unrolled. Raises `UserError` when the two disagree by more than half a grey level.
     """
+    identify, draw = _Identify(generator).eval(), _Draw(generator).eval()
     still = torch.rand(1, 3, generator.height, generator.width)
-    identity = generator.identity_encoder(still)
-    state = generator.initial_state(1)
-    mel = torch.randn(1, generator.log_mel.n_mels, chunk * MELS_PER_FRAME)
-    noise = generator.noise(1, chunk)
-    inputs = (still, identity.code, identity.skips, mel, noise, state.noise, state.audio)
-    skips = [f"skip_{i}" for i in range(len(identity.skips))]
-    carried = ["noise_state", *(f"audio_state_{i}" for i in range(len(state.audio)))]
-    drawer = _Draw(generator).eval()
-    frames = torch.export.Dim("frames", min=1, max=1000)
-    free = {"mel": {2: MELS_PER_FRAME * frames}, "noise": {1: frames}}
-    fixed = {"still": None, "code": None, "noise_state": None}
-    lists = {"skips": [None] * len(skips), "audio_state": [None] * len(state.audio)}
+    inputs = _inputs(generator, still, chunk)
+    skips = [f"skip_{i}" for i in range(len(inputs[2]))]
+    carried = ["noise_state", *(f"audio_state_{i}" for i in range(len(inputs[6])))]
     quiet: dict[str, Any] = {"dynamo": True, "verbose": False, "external_data": False}
-    torch.onnx.export(
-        _Identify(generator).eval(),
-        (still,),
-        folder / "identity.onnx",
-        input_names=["still"],
-        output_names=["code", *skips],
-        **quiet,
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's notes to its own makers
+        torch.onnx.export(
+            identify,
+            (still,),
+            folder / "identity.onnx",
+            input_names=["still"],
+            output_names=["code", *skips],
+            **quiet,
+        )
+        torch.onnx.export(
+            draw,
+            inputs,
+            folder / "frames.onnx",
+            input_names=["still", "code", *skips, "mel", "noise", *carried],
+            output_names=["frames", *(f"next_{name}" for name in carried)],
+            **quiet,
+        )
+    worst = max(
+        _difference(folder / "identity.onnx", identify, (still,)),
+        _difference(folder / "frames.onnx", draw, inputs),
     )
-    torch.onnx.export(
-        drawer,
-        inputs,
-        folder / "frames.onnx",
-        input_names=["still", "code", *skips, "mel", "noise", *carried],
-        output_names=["frames", *(f"next_{name}" for name in carried)],
-        dynamic_shapes={**fixed, **lists, **free},
-        **quiet,
-    )
+    if worst > 0.5 / 255:
+        raise UserError(f"the ONNX files disagree with PyTorch by {worst:.1e}; export with onnx=false")
+    return worst
+
+
+def _inputs(generator: Generator, still: Tensor, frames: int) -> tuple[Any, ...]:
+    """What `_Draw` takes, for the first chunk."""
     with torch.inference_mode():
-        expected = drawer(*inputs)
-    flat = [still, identity.code, *identity.skips, mel, noise, state.noise, *state.audio]
-    session = onnxruntime.InferenceSession(folder / "frames.onnx", providers=["CPUExecutionProvider"])
+        identity = generator.identity_encoder(still)
+    state = generator.initial_state(1)
+    mel = torch.randn(1, generator.log_mel.n_mels, frames * MELS_PER_FRAME)
+    noise = generator.noise(1, frames)
+    return still, identity.code.clone(), [s.clone() for s in identity.skips], mel, noise, *state[::-1]
+
+
+def _difference(path: Path, module: nn.Module, inputs: tuple[Any, ...]) -> float:
+    """The largest one between an ONNX file's outputs and a module's."""
+    with torch.inference_mode():
+        expected = module(*inputs)
+    flat = [t for value in inputs for t in (value if isinstance(value, list) else [value])]
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [i.name for i in session.get_inputs()]
     found = session.run(None, {n: t.detach().numpy() for n, t in zip(names, flat, strict=True)})
-    worst = max(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected, strict=True))
-    if worst > 0.5 / 255:
-        raise UserError(f"the ONNX file disagrees with PyTorch by {worst:.1e}; export with onnx=false")
-    return worst
+    return max(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected, strict=True))
