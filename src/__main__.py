@@ -4,6 +4,7 @@ import difflib
 import errno
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ def main() -> None:
     """Exit codes: 0 done, 1 some items were set aside (listed), 2 the request was wrong."""
     known = verbs()
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if {"-h", "--help"} & {verb, *sys.argv} and hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--help | head` is no error
     if verb in ("-h", "--help"):
         print("understudy VERB [key=value ...]      understudy VERB --help says more\n")
         print("\n".join(f"  {name:<10}{what}" for name, what in known.items()))
@@ -89,6 +92,8 @@ def readable_errors() -> Iterator[None]:
             errno.EDQUOT,
             errno.EACCES,
             errno.EROFS,
+            errno.ENOTDIR,
+            errno.EEXIST,
         ):
             _fail(f"{cause.filename or 'writing'}: {cause.strerror}; nothing half-written was left")
         raise cause from None

@@ -90,15 +90,12 @@ class Faces(Stage):
         steady = alignment.smooth(track.landmarks[:, alignment.STABLE], self.smoothing)
         target = alignment.canonical_points(self.width, self.height)
         matrices = alignment.similarity(steady, target)  # (time, 2, 3)
-        crops = np.lib.format.open_memmap(
-            folder / "frames.npy",
-            mode="w+",
-            dtype=np.uint8,
-            shape=(len(matrices), self.height, self.width, 3),
-        )
-        for k, frame in enumerate(frames):
-            crops[k] = alignment.warp_face(frame, matrices[k], self.width, self.height)
-        crops.flush()
+        shape = (len(matrices), self.height, self.width, 3)
+        with (folder / "frames.npy").open("wb") as file:  # mapped, a full disk would be a crash
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for frame, matrix in zip(frames, matrices, strict=True):
+                file.write(alignment.warp_face(frame, matrix, self.width, self.height).tobytes())
         landmarks = alignment.apply(matrices, track.landmarks)
         np.save(folder / "landmarks.npy", landmarks.astype(np.float32))
         np.save(folder / "transforms.npy", matrices.astype(np.float32))

@@ -34,7 +34,7 @@ def fit(
         torch.set_num_threads(threads)
     pl.seed_everything(seed, workers=True, verbose=False)
     kind = module_class(model)
-    folder = Path(workspace) / "runs" / kind.role / run
+    folder = Path(workspace) / "runs" / kind.role / str(run)  # run=1 is a number
     last = folder / "checkpoints" / "last.ckpt"
     if last.exists() and not resume:
         raise UserError(f"{folder}: this run exists; resume=true continues it, run=NAME starts another")

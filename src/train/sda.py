@@ -25,6 +25,7 @@ from understudy.models.sda import (
 )
 from understudy.models.sda.audio import MELS_PER_FRAME, SAMPLES_PER_FRAME
 from understudy.train.face_metrics import FaceMetrics
+from understudy.train.losses import accuracy, judged, mouth_map
 from understudy.train.module import TwinModule
 
 
@@ -117,11 +118,27 @@ class SDA(TwinModule):
 
     def unpack(self, batch: Window) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures in [0, 1], and log-mels of the frames with the batch's margin on both sides."""
+        self.check(batch)
         still, real = batch["still"] / 255, batch["frames"] / 255
         overlap = self.generator.log_mel.overlap
         with torch.autocast(self.device.type, enabled=False):  # spectra want full precision
             mel = self.generator.log_mel(F.pad(batch["audio"], (overlap, 0)))
         return still, real, mel
+
+    def check(self, batch: Window) -> None:
+        """Raises `UserError` where the data's settings do not fit the model's."""
+        frames, _, height, width = batch["frames"].shape[1:]
+        made_for = self.generator.height, self.generator.width
+        if (height, width) != made_for:
+            raise UserError(
+                f"faces were cut out {width}x{height}, the model draws {made_for[1]}x{made_for[0]}; "
+                "change model.generator.width and .height, or stages.faces and prepare again"
+            )
+        if frames < self.sync_discriminator.frames:
+            raise UserError(
+                f"a window of {frames} frames is too short to judge whether sound and picture are in "
+                f"step; set data.frames and data.val_frames to {self.sync_discriminator.frames} or more"
+            )
 
     def margin(self, mel: Tensor, frames: int) -> int:
         """Video frames of sound on either side of the batch's frames."""
@@ -286,29 +303,3 @@ class SDA(TwinModule):
             other = self.judge_sync(frames, mel, starts, (starts + margin + shift) % places)
             wins.append((own > other).float() + (own == other).float() / 2)
         return float(torch.stack(wins).mean())
-
-
-def judged(logits: Tensor, real: bool) -> Tensor:
-    """Binary cross-entropy against one verdict for all."""
-    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
-
-
-def accuracy(real: Tensor, other: Tensor) -> Tensor:
-    """Share of right verdicts, both kinds counting the same."""
-    return ((real > 0).float().mean() + (other <= 0).float().mean()) / 2
-
-
-def mouth_map(mouth: Tensor, height: int, width: int, emphasis: float) -> Tensor:
-    """What each pixel's error counts: a bell over the mouth, on average 1 in every frame.
-
-    mouth (batch, time, 20, 2) in pixels -> (batch, time, 1, height, width).
-    """
-    low, high = mouth.amin(dim=2), mouth.amax(dim=2)  # (batch, time, 2)
-    centre = ((low + high) / 2)[..., None, None]
-    reach = ((high - low) * 0.6 + width / 24)[..., None, None]
-    y = torch.arange(height, device=mouth.device).view(-1, 1)
-    x = torch.arange(width, device=mouth.device).view(1, -1)
-    distance = ((x - centre[..., 0, :, :]) / reach[..., 0, :, :]) ** 2
-    distance = distance + ((y - centre[..., 1, :, :]) / reach[..., 1, :, :]) ** 2
-    importance = 1 + emphasis * torch.exp(-distance / 2)
-    return (importance / importance.mean(dim=(2, 3), keepdim=True)).unsqueeze(2)

@@ -14,7 +14,7 @@ def make_trainer(*, accelerator: str = "auto", precision: str = "auto", **settin
     """A `pl.Trainer`; precision "auto" takes bfloat16 where the device computes with it.
 
     That halves the time of a training step, and without such units doubles it. Raises `UserError`
-    for what this machine lacks.
+    for what this machine lacks and for settings that Lightning does not take.
     """
     if precision == "auto":
         precision = "bf16-mixed" if _computes_bfloat16(accelerator) else "32-true"
@@ -23,9 +23,9 @@ def make_trainer(*, accelerator: str = "auto", precision: str = "auto", **settin
         settings["callbacks"] = [c for c in callbacks if not isinstance(c, ProgressBar)]
     try:
         return pl.Trainer(accelerator=accelerator, precision=precision, **settings)  # type: ignore[arg-type]
-    except MisconfigurationException as error:
+    except (MisconfigurationException, ModuleNotFoundError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"trainer.accelerator={accelerator}: {reason}") from None
+        raise UserError(f"trainer (accelerator={accelerator}, precision={precision}): {reason}") from None
 
 
 def _computes_bfloat16(accelerator: str) -> bool:

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def assert_covers(clips: list[Clip], duration: float, longest: float) -> None:
     """End to end, on the grid of the pictures, none too long."""
     assert clips[0].start == 0.0
     assert clips[-1].end == pytest.approx(duration, abs=1 / FPS)
-    for before, after in zip(clips, clips[1:], strict=False):
+    for before, after in pairwise(clips):
         assert before.end == after.start
     for clip in clips:
         assert clip.start * FPS == pytest.approx(round(clip.start * FPS), abs=1e-6)

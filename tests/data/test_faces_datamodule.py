@@ -49,7 +49,7 @@ def test_what_is_held_out_stays_held_out_when_others_come() -> None:
     before, after = (split_clips(parts(*sources), **SHARES) for sources in (few, more))
     for name in ("train", "val", "test"):
         kept = [clip for clip in after[name] if clip.source in few]
-        assert kept == before[name]  # type: ignore[index]
+        assert kept == before[name]
     assert len(before["test"]) == pytest.approx(2 * 60 * 0.2, abs=14)
     assert len(before["val"]) == pytest.approx(2 * 60 * 0.1, abs=10)
 

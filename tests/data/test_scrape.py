@@ -13,7 +13,8 @@ def names(paths: list[Path]) -> list[str]:
     return [path.name for path in paths]
 
 
-def test_files_folders_and_globs(recordings: Path) -> None:
+def test_files_folders_and_globs(recordings: Path, tmp_path: Path) -> None:
+    recordings = shutil.copytree(recordings, tmp_path / "a folder" / "recordings")
     (recordings / "notes.txt").write_text("no recording")
     everything = ["take 0.mp4", "take 1.mp4", "take 2.mp4"]
     assert names(find_recordings([recordings])) == everything

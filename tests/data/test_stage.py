@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from conftest import find_command, prepare_settings, run_verb
@@ -182,7 +183,7 @@ def test_the_order_of_the_clips_is_kept(tmp_path: Path) -> None:
 def test_edits_are_laid_over_and_no_stage_is_run_for_them(tmp_path: Path) -> None:
     run(tmp_path)
     calls(tmp_path)
-    edits = [{"clip": "a", "set": {"text": "hello"}}, {"clip": "b", "drop": "not her"}]
+    edits: list[dict[str, Any]] = [{"clip": "a", "set": {"text": "hello"}}, {"clip": "b", "drop": "not her"}]
     (tmp_path / "edits.jsonl").write_text(json_lines(edits))
     kept, report = run(tmp_path)
     assert calls(tmp_path) == []
@@ -272,6 +273,46 @@ def test_a_killed_prepare_ends_with_the_same_bytes(recordings: Path, prepared: P
         assert list((workspace / stage).glob(".partial-*")), "killed in the middle of an item"
     assert run_verb("prepare", *settings) == 0
     assert files_under(workspace, but=CHANGES) == files_under(prepared, but=CHANGES)
+
+
+def on_a_small_disk(size: int, settings: list[str]) -> subprocess.CompletedProcess[str]:
+    """A prepare that can write no file larger than `size` bytes."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return subprocess.run(
+        [find_command(), "prepare", *settings],
+        preexec_fn=limit,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_full_disk_costs_what_did_not_fit(recordings: Path, prepared: Path, tmp_path: Path) -> None:
+    """The crops are too large: they are set aside, nothing half-written; with room it goes on."""
+    workspace = tmp_path / "workspace"
+    settings = prepare_settings(recordings, workspace)
+    done = on_a_small_disk(500_000, settings)
+    assert done.returncode == 1
+    assert "File too large" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert len(read_manifest(workspace / "manifests" / "clean.jsonl")) == 3
+    assert list((workspace / "faces").iterdir()) == []
+    assert run_verb("prepare", *settings) == 0
+    assert files_under(workspace, but=CHANGES) == files_under(prepared, but=CHANGES)
+
+
+def test_a_disk_that_is_full_from_the_start(recordings: Path, tmp_path: Path) -> None:
+    done = on_a_small_disk(100, prepare_settings(recordings, tmp_path))
+    assert done.returncode == 2
+    line = done.stderr.splitlines()[-1]
+    assert "nothing half-written was left" in line
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [".lock"]
 
 
 def test_two_prepares_at_once(recordings: Path, tmp_path: Path) -> None:

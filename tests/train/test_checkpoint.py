@@ -89,9 +89,7 @@ SETTINGS: dict[str, Any] = {
         ("trainer", {"devices": 2}, r"trainer \(devices\)"),
     ],
 )
-def test_what_may_not_change_is_named(
-    part: str, change: dict[str, Any], named: str, tmp_path: Path
-) -> None:
+def test_what_may_not_change_is_named(part: str, change: dict[str, Any], named: str, tmp_path: Path) -> None:
     path = saved(tmp_path)
     now = {**SETTINGS, part: {**SETTINGS[part], **change}}
     with pytest.raises(UserError, match=f"other settings of {named}"):

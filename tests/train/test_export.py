@@ -60,34 +60,38 @@ def test_plain_files_are_all_a_twin_needs(twin: Path, generator: Generator) -> N
     assert f"{sum(p.numel() for p in generator.parameters()):,}" in card
 
 
-@pytest.mark.parametrize("frames", [1, 5, 13])
-def test_onnx_draws_what_pytorch_draws(twin: Path, generator: Generator, frames: int) -> None:
-    """From the picture to the frames and what is carried on, for any number of frames."""
-    torch.manual_seed(frames)
+CHUNK = 5
+
+
+def test_onnx_draws_what_pytorch_draws(twin: Path, generator: Generator) -> None:
+    """From the picture to three chunks of frames, with what the first carries to the next."""
+    torch.manual_seed(0)
     still = torch.rand(1, 3, generator.height, generator.width)
-    mel = torch.randn(1, 80, frames * MELS_PER_FRAME)
-    noise = generator.noise(1, frames)
+    mel = torch.randn(1, 80, 3 * CHUNK * MELS_PER_FRAME)
+    noise = generator.noise(1, 3 * CHUNK)
+    state = generator.initial_state(1)
     with torch.inference_mode():
-        identity = generator.identity_encoder(still)
-        state = generator.initial_state(1)
-        audio, audio_state = generator.audio_encoder(mel, state.audio)
-        wander, noise_state = generator.noise_generator(noise, state.noise)
-        expected = generator.decode(identity, audio, wander)
+        audio, _ = generator.audio_encoder(mel, state.audio)
+        wander, _ = generator.noise_generator(noise, state.noise)
+        expected = generator.decode(generator.identity_encoder(still), audio, wander)
 
     def session(name: str) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(twin / name, providers=["CPUExecutionProvider"])
 
     known = session("identity.onnx").run(None, {"still": still.numpy()})
-    np.testing.assert_allclose(known[0], identity.code, atol=1e-4)
     drawer = session("frames.onnx")
-    given = [still.numpy(), *known, mel.numpy(), noise.numpy(), state.noise.numpy()]
-    given += [part.numpy() for part in state.audio]
     names = [i.name for i in drawer.get_inputs()]
-    found = drawer.run(None, dict(zip(names, given, strict=True)))
-    for ours, theirs in zip([expected, noise_state, *audio_state], found, strict=True):
-        assert theirs.shape == tuple(ours.shape)
-        np.testing.assert_allclose(theirs, ours, atol=1e-4)
-    assert np.abs(found[0] - still.numpy()[None]).max() > 1e-4, "it has learnt to change the still"
+    carried = [part.numpy() for part in (state.noise, *state.audio)]
+    frames = []
+    for k in range(3):
+        heard = mel[:, :, k * CHUNK * MELS_PER_FRAME : (k + 1) * CHUNK * MELS_PER_FRAME].numpy()
+        drawn = noise[:, k * CHUNK : (k + 1) * CHUNK].numpy()
+        given = [still.numpy(), *known, heard, drawn, *carried]
+        found, *carried = drawer.run(None, dict(zip(names, given, strict=True)))
+        frames.append(found)
+    result = np.concatenate(frames, axis=1)
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+    assert np.abs(result - still.numpy()[:, None]).max() > 1e-3, "it has learnt to change the still"
 
 
 def test_without_onnx(trained: Path, tmp_path: Path) -> None:
@@ -98,8 +102,6 @@ def test_without_onnx(trained: Path, tmp_path: Path) -> None:
         "generator.safetensors",
         "README.md",
     }
-    assert "onnx" not in (twin / "README.md").read_text()
-    assert "nan" not in (twin / "README.md").read_text()
 
 
 def test_a_wrong_checkpoint_leaves_the_twin_alone(trained: Path, tmp_path: Path) -> None:

@@ -31,9 +31,7 @@ def differing(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
 
 def test_best_and_last_hold_plain_values(trained: Path) -> None:
     assert {path.name for path in trained.iterdir()} == {"best.ckpt", "last.ckpt"}
-    last, best = (
-        torch.load(trained / f"{name}.ckpt", weights_only=True) for name in ("last", "best")
-    )
+    last, best = (torch.load(trained / f"{name}.ckpt", weights_only=True) for name in ("last", "best"))
     assert last["global_step"] == 6
     assert best["global_step"] in (2, 4, 6)
     assert last["understudy"]["model"]["generator"]["base_channels"] == 8
@@ -141,9 +139,7 @@ def resumed(trained: Path, run: Path, *changes: str) -> int:
         ("seed=1", "seed"),
     ],
 )
-def test_a_run_does_not_go_on_as_another(
-    trained: Path, run: Path, change: str, name: str
-) -> None:
+def test_a_run_does_not_go_on_as_another(trained: Path, run: Path, change: str, name: str) -> None:
     with pytest.raises(UserError, match=rf"other settings of .*\(.*\b{name}\b.*\).*run=NAME"):
         resumed(trained, run, change)
 
@@ -161,6 +157,12 @@ def test_a_last_checkpoint_that_is_broken_is_said(trained: Path, run: Path) -> N
         resumed(trained, run)
 
 
+def test_a_run_may_be_a_number(trained: Path, run: Path) -> None:
+    (run / "runs" / "sda" / "undisturbed").rename(run / "runs" / "sda" / "1")
+    with pytest.raises(UserError, match="sda/1: this run exists"):
+        run_verb("train", *train_settings(run, "1"))
+
+
 def test_without_data_it_says_what_to_run_first(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run `understudy prepare` first"):
         run_verb("train", *train_settings(tmp_path, "none"))
@@ -168,9 +170,9 @@ def test_without_data_it_says_what_to_run_first(tmp_path: Path) -> None:
 
 def test_a_sweep_makes_a_run_each(workspace: Path) -> None:
     settings = [s for s in train_settings(workspace, "") if not s.startswith("run=")]
+    sweep = ["trainer.max_steps=2", "model.optimizer.lr=1e-4,2e-4"]
     done = subprocess.run(
-        [find_command(), "train", *settings, "trainer.max_steps=2"]
-        + ["model.optimizer.lr=1e-4,2e-4", "-m"],
+        [find_command(), "train", *settings, *sweep, "-m"],
         cwd=workspace,
         capture_output=True,
         text=True,
@@ -178,9 +180,6 @@ def test_a_sweep_makes_a_run_each(workspace: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = sorted((workspace / "runs" / "sda").glob("*/checkpoints/last.ckpt"))
-    rates = [
-        torch.load(path, weights_only=True)["understudy"]["model"]["optimizer"]["lr"]
-        for path in found
-    ]
+    rates = [torch.load(path, weights_only=True)["understudy"]["model"]["optimizer"]["lr"] for path in found]
     assert rates == [1e-4, 2e-4]
     assert {path.name for path in (workspace / "runs").iterdir()} <= {"sda", "multirun.yaml"}

@@ -1,5 +1,6 @@
 """The GAN's step: who learns when, what the losses weigh, what counts as out of step."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from understudy.data.faces_datamodule import Window
 from understudy.errors import UserError
 from understudy.models.sda.audio import MELS_PER_FRAME
-from understudy.train.sda import SDA, accuracy, judged, mouth_map
+from understudy.train.losses import accuracy, judged, mouth_map
+from understudy.train.sda import SDA
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +53,7 @@ class Witness(pl.Callback):
             optimizer.register_step_post_hook(after)
 
 
-def test_the_judges_learn_in_their_step_and_the_generator_in_its_own(
-    prepared: Path, tmp_path: Path
-) -> None:
+def test_the_judges_learn_in_their_step_and_the_generator_in_its_own(prepared: Path, tmp_path: Path) -> None:
     config = config_of("train", *train_settings(prepared, "x"))
     torch.manual_seed(0)
     witness = Witness()
@@ -89,7 +90,7 @@ def test_every_weight_belongs_to_one_optimizer(module: SDA) -> None:
 def test_learning_rates_fall_and_stay_above_nothing(module: SDA) -> None:
     rates = [module.learning_rate_at(step) for step in range(module.decay_steps + 50)]
     assert rates[0] == 1
-    assert all(a >= b for a, b in zip(rates, rates[1:], strict=False))
+    assert all(a >= b for a, b in pairwise(rates))
     assert rates[-1] == 0.05
 
 
@@ -187,3 +188,22 @@ def test_optimizers_are_those_of_the_config(module: SDA) -> None:
     optimizers, _ = module.configure_optimizers()
     assert all(isinstance(optimizer, Optimizer) for optimizer in optimizers)
     assert [optimizer.param_groups[0]["initial_lr"] for optimizer in optimizers] == [2e-4, 4e-4]
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((2, 3, 3, 128, 96), "a window of 3 frames is too short"),
+        ((2, 10, 3, 96, 64), "faces were cut out 64x96, the model draws 96x128"),
+    ],
+)
+def test_data_that_does_not_fit_the_model_is_said(module: SDA, shape: tuple[int, ...], said: str) -> None:
+    batch = Window(
+        still=torch.zeros(2, *shape[2:]),
+        frames=torch.zeros(shape),
+        mouth=torch.zeros(2, shape[1], 20, 2),
+        audio=torch.zeros(2, shape[1] * 640 + 32000),
+        clip="a",
+    )
+    with pytest.raises(UserError, match=said):
+        module.unpack(batch)

@@ -1,15 +1,27 @@
+from typing import Any
+
 import pytest
 from pytorch_lightning.callbacks import TQDMProgressBar
 
 from understudy.errors import UserError
 from understudy.train.trainer import make_trainer
 
-QUIET = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+QUIET: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
 
 
-def test_a_device_that_is_not_here_is_said_in_a_line() -> None:
-    with pytest.raises(UserError, match=r"trainer\.accelerator=tpu") as raised:
-        make_trainer(accelerator="tpu", **QUIET)
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"accelerator": "tpu"}, "accelerator=tpu"),
+        ({"accelerator": "gup"}, "accelerator=gup"),
+        ({"accelerator": "cpu", "precision": "8"}, "precision=8"),
+        ({"accelerator": "cpu", "devices": 0}, r"devices=0"),
+        ({"accelerator": "cpu", "max_steps": -3}, "max_steps"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=rf"^trainer .*{said}") as raised:
+        make_trainer(**settings, **QUIET)
     assert "\n" not in str(raised.value)
 
 

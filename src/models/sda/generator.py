@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from understudy.errors import UserError
 from understudy.models.sda.audio import AudioEncoder, LogMel
 
 
@@ -92,7 +93,11 @@ class Generator(nn.Module):
         lookahead: int = 3,
     ) -> None:
         super().__init__()
-        assert width % (1 << levels) == height % (1 << levels) == 0, "sizes halve at every level"
+        if width % (1 << levels) or height % (1 << levels):
+            raise UserError(
+                f"a picture of {width}x{height} cannot be halved {levels} times; "
+                f"give multiples of {1 << levels}"
+            )
         self.width, self.height = width, height
         self.noise_channels, self.noise_std = noise_channels, noise_std
         self.lookahead = lookahead
