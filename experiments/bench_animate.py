@@ -40,7 +40,7 @@ def main() -> None:
     speech = read_audio(arguments.audio)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for minutes in arguments.minutes:  # ascending: the peak is over all children so far
+        for minutes in sorted(arguments.minutes):  # the peak is over all children so far
             audio, out = Path(folder) / "speech.wav", Path(folder) / "out.mp4"
             repeated(speech, minutes, audio)
             began = time.monotonic()

@@ -77,7 +77,7 @@ def readable_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _fail("stopped; the same command goes on from here", code=130)
+        _fail("stopped; what was finished is kept", code=130)
     except Exception as error:
         cause: BaseException = error
         while isinstance(cause, InstantiationException) and cause.__cause__:

@@ -24,6 +24,7 @@ class Clean(Stage):
     """
 
     name: ClassVar[str] = "clean"
+    version: ClassVar[int] = 2
 
     min_duration: Seconds = 1.0
     max_duration: Seconds = 12.0

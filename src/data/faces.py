@@ -50,6 +50,9 @@ class Faces(Stage):
         for frame in read_frames(path, start=clip.start, end=clip.end):
             size = (frame.shape[1], frame.shape[0])
             found.append(self.landmarker(frame))
+        wanted = round(clip.duration * FPS)
+        if len(found) < wanted - 2:
+            yield self._drop(clip.part(*self._span(clip, len(found), wanted)), "no pictures here")
         tracks, drops = select_tracks(
             track_faces(found),
             n_frames=len(found),

@@ -34,17 +34,23 @@ class Window(TypedDict):
 def split_clips(clips: Sequence[Clip], *, val_share: float, test_share: float) -> dict[Split, list[Clip]]:
     """Held out by source, never by clip; by the hash of its name, so that it stays when others come.
 
-    Small sets still get one source each to train, to validate and to test on, if they have three.
+    Small sets still get one source each to train, to validate and to test on, if they have three. Of
+    one or two recordings the last clips are held out.
     """
     place = {c.source: int(hashlib.sha256(c.source.encode()).hexdigest()[:8], 16) / 16**8 for c in clips}
     ordered = sorted(place, key=lambda source: place[source])
     n_test = sum(p < test_share for p in place.values())
     n_val = sum(p < test_share + val_share for p in place.values()) - n_test
-    if len(ordered) >= 3:
-        n_test = min(max(n_test, 1), len(ordered) - 2)
-        n_val = min(max(n_val, 1), len(ordered) - n_test - 1)
+    n_test = min(max(n_test, 1), len(ordered) - 2)
+    n_val = min(max(n_val, 1), len(ordered) - n_test - 1)
     test, val = set(ordered[:n_test]), set(ordered[n_test : n_test + n_val])
     split: dict[Split, list[Clip]] = {"train": [], "val": [], "test": []}
+    if len(ordered) < 3:
+        n_test, n_val = (max(round(len(clips) * share), 1) for share in (test_share, val_share))
+        last_train = max(len(clips) - n_test - n_val, 1)
+        split["train"], held_out = list(clips[:last_train]), list(clips[last_train:])
+        split["val"], split["test"] = held_out[:n_val], held_out[n_val:]
+        return split
     for clip in clips:
         split["test" if clip.source in test else "val" if clip.source in val else "train"].append(clip)
     return split
@@ -168,6 +174,12 @@ class FaceDataModule(pl.LightningDataModule):
             for name in ("val", "test")
         )
         self.val.length = min(self.val_clips, len(self.val.clips))
+        for name, wanted in {"val": "fit", "test": "test"}.items():
+            if stage == wanted and not getattr(self, name).clips:
+                raise UserError(
+                    f"{path}: of {len(split['val'] + split['test'])} held-out clips none for {name} has "
+                    f"{self.val_frames} frames; give more recordings, or a smaller data.val_frames"
+                )
 
     def train_dataloader(self) -> DataLoader[Window]:
         # windows are drawn at random by the dataset itself; its epoch is all that has to be told

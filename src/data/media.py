@@ -15,6 +15,7 @@ from typing import Any, Self
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from PIL import Image, ImageOps
 
 from understudy.errors import UserError
@@ -57,8 +58,9 @@ def _open(path: Path | str) -> InputContainer:
 
 
 def _stream(streams: Iterable[Any]) -> Any:
-    """The first of `streams` for which there is a decoder, or None."""
-    return next((stream for stream in streams if stream.codec_context), None)
+    """The first of `streams` for which there is a decoder, or None; a record's cover is no video."""
+    cover = Disposition.attached_pic
+    return next((s for s in streams if s.codec_context and not s.disposition & cover), None)
 
 
 def _time_zero(container: InputContainer) -> Seconds:
@@ -70,9 +72,8 @@ def probe(path: Path | str) -> MediaInfo:
     with _open(path) as container:
         video, audio = _stream(container.streams.video), _stream(container.streams.audio)
         duration = (container.duration or 0) / av.time_base
-        if duration <= 0:  # raw streams and broken headers: take the longest stream's word
-            durations = [float((s.duration or 0) * (s.time_base or 0)) for s in container.streams]
-            duration = max(durations, default=0.0)
+        if duration <= 0:  # browsers and pipes write no length
+            duration = _last_time(container)
         return MediaInfo(
             duration=duration,
             width=video.codec_context.width if video else 0,
@@ -80,6 +81,16 @@ def probe(path: Path | str) -> MediaInfo:
             fps=float(video.average_rate or 0) if video else 0.0,
             sample_rate=audio.codec_context.sample_rate if audio else 0,
         )
+
+
+def _last_time(container: InputContainer) -> Seconds:
+    """When the last packet ends; reads the file to its end."""
+    end = 0.0
+    with suppress(av.error.FFmpegError):
+        for packet in container.demux():
+            if packet.pts is not None and packet.time_base is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    return max(end - _time_zero(container), 0.0)
 
 
 def _decode(container: InputContainer, stream: Any, start: Seconds) -> Iterator[Any]:

@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -58,6 +59,7 @@ def find_recordings(patterns: Iterable[str | Path]) -> list[Path]:
 
 def scrape(patterns: Iterable[str | Path], workspace: Path) -> tuple[list[Clip], Report]:
     """One clip per recording, the whole of it. What cannot be read is reported, the rest goes on."""
+    began = time.monotonic()
     paths = find_recordings(patterns)
     report = Report("scrape", len(paths))
     known = _read_index(workspace)
@@ -78,10 +80,11 @@ def scrape(patterns: Iterable[str | Path], workspace: Path) -> tuple[list[Clip],
             entry = {"stamp": stamp, "sha256": _sha256(path), "info": asdict(info)}
         index[str(path)] = entry
         clip = _register(path, entry, workspace)
-        if clip.id in clips:
+        if entry["sha256"] in clips:
             report.dropped["the same recording under another name"] += 1
-        clips.setdefault(clip.id, clip)
+        clips.setdefault(entry["sha256"], clip)
     write_atomically(_index_path(workspace), json.dumps(index, indent=1))
+    report.wall = time.monotonic() - began
     report.clips_out = len(clips)
     report.seconds_in = report.seconds_out = sum(c.duration for c in clips.values())
     return list(clips.values()), report

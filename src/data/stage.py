@@ -89,7 +89,10 @@ def load_result(stage: Stage, clip: Clip, workspace: Path) -> Outcome | None:
     """The finished result of an earlier run, if there is one."""
     try:
         rows = json.loads((workspace / stage.name / stage.key(clip) / RESULT).read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError:  # cut short by a power failure: as if it were not there
+        shutil.rmtree(workspace / stage.name / stage.key(clip))
         return None
     return Outcome([Drop(**r["drop"]) if "drop" in r else Clip.from_json(r) for r in rows], cached=True)
 

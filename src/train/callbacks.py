@@ -44,7 +44,8 @@ class SampleVideos(pl.Callback):
         audio = batch["audio"][0, margin : batch["audio"].shape[1] - margin].float().cpu()
         name = batch["clip"][0]
         folder = Path(trainer.default_root_dir) / "videos"
-        path = folder / f"{name}_step{trainer.global_step:06d}.mp4"
+        when = "" if trainer.testing else f"_step{trainer.global_step:06d}"
+        path = folder / f"{name}{when}.mp4"
         write_clip(path, frames, audio.numpy())
         every = max(len(frames) // 16, 1)
         Image.fromarray(np.concatenate(list(frames[::every]), axis=1)).save(path.with_suffix(".png"))
@@ -66,13 +67,13 @@ class SyncWatch(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
         accuracy = trainer.callback_metrics.get("accuracy/sync")
-        if accuracy is None:
+        if accuracy is None or trainer.global_step > self.after_steps:
             return
         self.average += (float(accuracy) - self.average) / 200
         if trainer.global_step == self.after_steps and self.average < self.at_least:
             print(
-                f"\nthe sync discriminator tells sound in step from sound out of step in only "
-                f"{self.average:.0%} of {self.after_steps} steps (chance is 50%). Usual causes: sound and "
+                f"\nafter {self.after_steps} steps the sync discriminator still judges only "
+                f"{self.average:.0%} right (chance is 50%). Usual causes: sound and "
                 "picture of the recordings are apart (see av_offset in manifests/faces.jsonl), the mouth "
                 "is not inside model.sync_discriminator.crop (see contact_sheet.png), or "
                 "model.discriminator_optimizer.lr is too small."

@@ -1,5 +1,6 @@
 """Checkpoints that say what they are: weights and, as plain values, the config that made them."""
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ MAY_CHANGE = (
     "max_time",
     "log_every_n_steps",
     "enable_progress_bar",
+    "num_workers",
 )
 
 
@@ -50,7 +52,9 @@ class AtomicCheckpoints(TorchCheckpointIO):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
         try:
-            torch.save(checkpoint, partial)
+            buffer = io.BytesIO()  # a full disk is then an OSError that names the file
+            torch.save(checkpoint, buffer)
+            partial.write_bytes(buffer.getbuffer())
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
@@ -80,11 +84,26 @@ def module_class(model: Mapping[Any, Any]) -> type[TwinModule]:
     return found
 
 
-def load_module(checkpoint: dict[str, Any]) -> TwinModule:
-    """The module with the checkpoint's weights, in evaluation mode."""
-    module: TwinModule = instantiate(checkpoint[CONFIG]["model"])
+def load_module(checkpoint: dict[str, Any], **replaced: Any) -> TwinModule:
+    """The module with the checkpoint's weights, in evaluation mode; `replaced` are other arguments.
+
+    Raises `UserError` for a config that would call anything but models and optimizers.
+    """
+    config = {k: v for k, v in checkpoint[CONFIG]["model"].items() if k not in replaced}
+    for target in _targets(config):
+        if not target.startswith(("understudy.models.", "understudy.train.", "torch.optim.")):
+            raise UserError(f"the checkpoint's config calls {target}; it is not one of ours")
+    module: TwinModule = instantiate(config, **replaced)
     module.load_state_dict(checkpoint["state_dict"])
     return module.eval()
+
+
+def _targets(config: Any) -> list[str]:
+    """All `_target_`s in a plain config."""
+    if isinstance(config, dict):
+        own = [config["_target_"]] if "_target_" in config else []
+        return own + [target for value in config.values() for target in _targets(value)]
+    return [target for value in config for target in _targets(value)] if isinstance(config, list) else []
 
 
 def check_resumable(path: Path, config: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 
+from understudy.data.landmarks import Landmarker
+from understudy.errors import UserError
 from understudy.tables import print_table, write_json
 from understudy.train.checkpoint import CONFIG, load_module, read_checkpoint
 
@@ -18,6 +20,7 @@ def evaluate(
     workspace: str,
     trainer: Callable[..., pl.Trainer],
     callbacks: dict[str, pl.Callback],
+    landmarker: Landmarker,
     data: dict[str, Any],
     threads: int | None,
 ) -> int:
@@ -28,8 +31,12 @@ def evaluate(
     if threads:
         torch.set_num_threads(threads)
     checkpoint = read_checkpoint(ckpt)
-    module = load_module(checkpoint)
-    settings = {**checkpoint[CONFIG]["data"], "workspace": workspace, **data}
+    module = load_module(checkpoint, landmarker=landmarker)
+    settings = checkpoint[CONFIG]["data"]
+    if unknown := data.keys() - settings.keys():
+        known = ", ".join(k for k in settings if not k.startswith("_"))
+        raise UserError(f"data.{min(unknown)}: there is no such setting; there are {known}")
+    settings = {**settings, "workspace": workspace, **data}
     folder = Path(ckpt).resolve().parent.parent / "evaluation"
     lightning = trainer(callbacks=list(callbacks.values()), default_root_dir=folder)
     lightning.test(module, datamodule=instantiate(settings), verbose=False)

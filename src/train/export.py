@@ -1,6 +1,8 @@
 """The verb `export`: a checkpoint becomes a part of the twin, in plain files."""
 
+import inspect
 import json
+import logging
 import os
 import shutil
 import warnings
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from understudy.errors import UserError
@@ -31,45 +33,58 @@ person's consent; what it makes must be marked as generated.
 | parameters | {parameters:,} |
 | steps trained | {step} |
 
-`config.json` holds the arguments of the generator, `generator.safetensors` its weights. `identity.onnx`
-and `frames.onnx` (chunks of {chunk} frames) are the same for ONNX Runtime; they agree with PyTorch to
-{parity:.1e}.
+`config.json` holds the arguments of the generator, `generator.safetensors` its weights.
+"""
+ONNX_CARD = """
+`identity.onnx` and `frames.onnx` (chunks of {chunk} frames) are the same for ONNX Runtime; they agree with
+PyTorch to {parity:.1e}.
 """
 
 
 def export(*, ckpt: str, workspace: str, onnx: bool = True, chunk: int = 5) -> int:
     """Write `WORKSPACE/twin/sda/` anew from a checkpoint; the old one stays until all is there."""
     checkpoint = read_checkpoint(ckpt, role="sda")
-    generator = load_module(checkpoint).generator
+    generator = load_module(checkpoint, landmarker=None).generator
     assert isinstance(generator, Generator)
     folder = Path(workspace) / "twin" / "sda"
-    partial = folder.with_name(".sda.partial")
+    partial, former = folder.with_name(".sda.partial"), folder.with_name(".sda.former")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    if former.exists():  # an export that was killed
+        _put_back(former, folder)
     try:
         arguments = checkpoint[CONFIG]["model"]["generator"]
-        config = {k: v for k, v in arguments.items() if not k.startswith("_")}
+        defaults = {k: p.default for k, p in inspect.signature(Generator).parameters.items()}
+        config = defaults | {k: v for k, v in arguments.items() if not k.startswith("_")}
         (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-        save_file(generator.state_dict(), partial / "generator.safetensors")
-        parity = export_onnx(generator, partial, chunk=chunk) if onnx else float("nan")
+        (partial / "generator.safetensors").write_bytes(save(generator.state_dict()))
         card = CARD.format(
             width=generator.width,
             height=generator.height,
             lookahead=generator.lookahead,
             parameters=sum(p.numel() for p in generator.parameters()),
             step=checkpoint["global_step"],
-            parity=parity,
-            chunk=chunk,
         )
+        if onnx:
+            parity = export_onnx(generator, partial, chunk=chunk)
+            print(f"ONNX agrees with PyTorch to {parity:.1e}")
+            card += ONNX_CARD.format(chunk=chunk, parity=parity)
         (partial / "README.md").write_text(card)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            os.replace(folder, former)
         os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    if onnx:
-        print(f"ONNX agrees with PyTorch to {parity:.1e}")
+        _put_back(former, folder)
     print(f"twin  {folder.parent}")
     return 0
+
+
+def _put_back(former: Path, folder: Path) -> None:
+    """The former export takes its place again unless a new one has it."""
+    if former.exists() and not folder.exists():
+        os.replace(former, folder)
+    shutil.rmtree(former, ignore_errors=True)
 
 
 class _Identify(nn.Module):
@@ -117,6 +132,7 @@ def export_onnx(generator: Generator, folder: Path, *, chunk: int = 5) -> float:
     skips = [f"skip_{i}" for i in range(len(inputs[2]))]
     carried = ["noise_state", *(f"audio_state_{i}" for i in range(len(inputs[6])))]
     quiet: dict[str, Any] = {"dynamo": True, "verbose": False, "external_data": False}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's notes to its own makers
         torch.onnx.export(

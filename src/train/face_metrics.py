@@ -81,6 +81,8 @@ class FaceMetrics:
             values["mouth_follows"] = correlation(
                 mouth_opening(landmarks), np.linalg.norm(true[seen, 18] - true[seen, 14], axis=-1)
             )
+        else:  # nothing like a face: as far off as can be
+            values |= {"mouth_distance": float("inf"), "mouth_follows": 0.0}
         return values
 
     def summary(self) -> dict[str, dict[str, float]]:

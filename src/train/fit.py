@@ -1,5 +1,6 @@
 """The verb `train`: data, model, trainer; fit."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,15 @@ def fit(
         default_root_dir=folder,
     )
     print(f"run          {folder}\ntensorboard  tensorboard --logdir {folder.parent}")
-    lightning.fit(module, datamodule=datamodule, ckpt_path=last if last.exists() else None)
-    print(f"checkpoints  {folder / 'checkpoints'}")
+    try:
+        lightning.fit(module, datamodule=datamodule, ckpt_path=last if last.exists() else None)
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        print(f"run={run} resume=true goes on from the last checkpoint")
+        raise KeyboardInterrupt from None
+    if last.exists() and not last.with_stem("best").exists():
+        shutil.copy(last, last.with_stem("best"))
+        print("never validated (see trainer.check_val_every_n_epoch): best.ckpt is the last one")
+    print(f"checkpoints  {last.parent}")
     return 0
 
 

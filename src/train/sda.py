@@ -89,6 +89,8 @@ class SDA(TwinModule):
 
     def learning_rate_at(self, step: int) -> float:
         """Half a cosine from the full learning rate to a twentieth of it."""
+        if self.decay_steps <= 0:  # trainer.max_steps=-1: nobody knows how long it will be
+            return 1.0
         return max(0.05, (1 + math.cos(math.pi * min(step / self.decay_steps, 1))) / 2)
 
     def training_step(self, batch: Window, batch_idx: int) -> None:
@@ -103,7 +105,9 @@ class SDA(TwinModule):
         self.manual_backward(loss)
         # the bare optimizer: Lightning counts steps, and a step here is one batch
         discriminators_step.optimizer.step()
-        self.log_gradient_norms("discriminator", discriminators_step)
+        due = (self.global_step + 1) % (getattr(self.trainer, "log_every_n_steps", 0) or 1) == 0
+        if due:
+            self.log_gradient_norm("discriminator", discriminators_step)
 
         self.freeze_discriminators(True)
         loss = self.generator_loss(still, real, fake, mel, batch["mouth"])
@@ -111,7 +115,8 @@ class SDA(TwinModule):
         self.manual_backward(loss)
         generator_step.step()
         self.freeze_discriminators(False)
-        self.log_gradient_norms("generator", generator_step)
+        if due:
+            self.log_gradient_norm("generator", generator_step)
 
         for schedule in self.lr_schedulers():  # type: ignore[union-attr]
             schedule.step()
@@ -173,7 +178,9 @@ class SDA(TwinModule):
         starts = self.sync_starts(frames)
         sync_real = self.judge_sync(real, mel, starts, starts + margin)
         sync_fake = self.judge_sync(fake, mel, starts, starts + margin)
-        sync_shifted = self.judge_sync(real, mel, starts, self.shifted_starts(starts + margin, mel))
+        smallest, largest = self.shifts(frames)
+        elsewhere = self.shifted(starts, torch.randint(smallest, largest + 1, starts.shape), frames)
+        sync_shifted = self.judge_sync(real, mel, starts, elsewhere + margin)
 
         losses = {
             "frame": judged(frame_real, True) + judged(frame_fake, False),
@@ -228,11 +235,19 @@ class SDA(TwinModule):
         last = frames - self.sync_discriminator.frames
         return torch.randperm(last + 1)[: self.sync_windows]
 
-    def shifted_starts(self, starts: Tensor, mel: Tensor) -> Tensor:
-        """Other places in the same sound, at least `min_shift` frames away."""
-        places = mel.shape[2] // MELS_PER_FRAME - self.sync_discriminator.frames + 1
-        offset = torch.randint(self.min_shift, places - self.min_shift + 1, starts.shape)
-        return (starts + offset) % places
+    def shifts(self, frames: int) -> tuple[int, int]:
+        """The smallest and largest way from a window to another place in the sound of the same frames.
+
+        Not in the margin around them: beyond a clip's ends that is silence, which would give away
+        that the sound is not the window's own.
+        """
+        places = frames - self.sync_discriminator.frames + 1
+        smallest = min(self.min_shift, places // 2)
+        return smallest, places - smallest
+
+    def shifted(self, starts: Tensor, offset: int | Tensor, frames: int) -> Tensor:
+        """Windows' starts moved round within so many frames."""
+        return (starts + offset) % (frames - self.sync_discriminator.frames + 1)
 
     def judge_sync(self, frames: Tensor, mel: Tensor, frame_starts: Tensor, mel_starts: Tensor) -> Tensor:
         """Logits (windows * batch,) of pictures and sound from these places on."""
@@ -251,9 +266,7 @@ class SDA(TwinModule):
         for net in (self.frame_discriminator, self.sequence_discriminator, self.sync_discriminator):
             net.requires_grad_(not frozen)
 
-    def log_gradient_norms(self, name: str, optimizer: Any) -> None:
-        if self.global_step % max(getattr(self.trainer, "log_every_n_steps", 1), 1):
-            return
+    def log_gradient_norm(self, name: str, optimizer: Any) -> None:
         gradients = [
             p.grad for g in optimizer.optimizer.param_groups for p in g["params"] if p.grad is not None
         ]
@@ -295,11 +308,11 @@ class SDA(TwinModule):
         length = frames.shape[1]
         margin = self.margin(mel, length)
         starts = torch.arange(0, length - self.sync_discriminator.frames + 1, 2)
-        places = mel.shape[2] // MELS_PER_FRAME - self.sync_discriminator.frames + 1
+        smallest, largest = self.shifts(length)
         own = self.judge_sync(frames, mel, starts, starts + margin)
         wins = []
-        for k in range(1, 7):
-            shift = self.min_shift + (places - 2 * self.min_shift) * k // 7
-            other = self.judge_sync(frames, mel, starts, (starts + margin + shift) % places)
+        for shift in torch.linspace(smallest, largest, 6).round().int().tolist():
+            elsewhere = self.shifted(starts, shift, length)
+            other = self.judge_sync(frames, mel, starts, elsewhere + margin)
             wins.append((own > other).float() + (own == other).float() / 2)
         return float(torch.stack(wins).mean())

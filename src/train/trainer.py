@@ -1,5 +1,7 @@
 """The trainer with the precision that suits the device."""
 
+import logging
+import warnings
 from typing import Any
 
 import pytorch_lightning as pl
@@ -16,6 +18,8 @@ def make_trainer(*, accelerator: str = "auto", precision: str = "auto", **settin
     That halves the time of a training step, and without such units doubles it. Raises `UserError`
     for what this machine lacks and for settings that Lightning does not take.
     """
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # the device and a product's praise
+    warnings.filterwarnings("ignore", "(?s).*(model summary|LeafSpec)")
     if precision == "auto":
         precision = "bf16-mixed" if _computes_bfloat16(accelerator) else "32-true"
     if not settings.get("enable_progress_bar", True):
@@ -23,7 +27,7 @@ def make_trainer(*, accelerator: str = "auto", precision: str = "auto", **settin
         settings["callbacks"] = [c for c in callbacks if not isinstance(c, ProgressBar)]
     try:
         return pl.Trainer(accelerator=accelerator, precision=precision, **settings)  # type: ignore[arg-type]
-    except (MisconfigurationException, ModuleNotFoundError, ValueError) as error:
+    except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"trainer (accelerator={accelerator}, precision={precision}): {reason}") from None
 

@@ -14,7 +14,7 @@ from understudy.data.manifest import Clip, read_manifest, write_manifest
 from understudy.data.media import SAMPLE_RATE
 from understudy.errors import UserError
 
-SOURCES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=40, unique=True)
+SOURCES = st.lists(st.text(min_size=1, max_size=8), min_size=3, max_size=40, unique=True)
 SHARES = {"val_share": 0.1, "test_share": 0.2}
 
 
@@ -39,8 +39,16 @@ def test_no_source_is_in_two_splits(sources: list[str]) -> None:
     where = [{clip.source for clip in split[name]} for name in ("train", "val", "test")]
     assert sum(map(len, where)) == len(set().union(*where)) == len(sources)
     assert sum(map(len, split.values())) == 2 * len(sources)
-    if len(sources) >= 3:
-        assert all(where)
+    assert all(where)
+
+
+@pytest.mark.parametrize("sources", [("one",), ("one", "two")])
+def test_of_few_recordings_the_last_clips_are_held_out(sources: tuple[str, ...]) -> None:
+    clips = [Clip(f"{s}{k}", s, 2.0 * k, 2.0 * k + 2) for s in sources for k in range(10)]
+    split = split_clips(clips, **SHARES)
+    assert split["train"] + split["val"] + split["test"] == clips
+    assert (len(split["val"]), len(split["test"])) == (len(sources), 2 * len(sources))
+    assert len(split_clips(clips[:1], **SHARES)["train"]) == 1
 
 
 def test_what_is_held_out_stays_held_out_when_others_come() -> None:

@@ -1,3 +1,4 @@
+import io
 import os
 import resource
 import signal
@@ -387,3 +388,26 @@ def test_a_turned_recording_stands_upright(tmp_path: Path) -> None:
 def test_stripes_survive_the_codec(film: Path) -> None:
     """What the tests above rest on."""
     assert [number_of(stripes(k)) for k in range(512)] == list(range(512))
+
+
+def test_a_stream_without_a_length_in_its_header_is_measured(tmp_path: Path) -> None:
+    class Pipe(io.BytesIO):
+        """What cannot go back to fill in the length."""
+
+        def seekable(self) -> bool:
+            return False
+
+    pipe = Pipe()
+    pipe.seek = None  # type: ignore[assignment, method-assign]
+    with av.open(pipe, "w", format="matroska") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(40):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    path = tmp_path / "streamed.mkv"
+    path.write_bytes(pipe.getvalue())
+    with av.open(str(path)) as container:
+        assert not container.duration
+    assert probe(path).duration == pytest.approx(1.6, abs=0.05)

@@ -71,6 +71,7 @@ def test_a_source_is_its_content(recordings: Path, tmp_path: Path) -> None:
 def test_a_copy_counts_once(recordings: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(recordings, tmp_path / "recordings")
     shutil.copytree(recordings, folder / "backup")
+    (folder / "backup" / "take 0.mp4").rename(folder / "backup" / "other name.mp4")
     clips, report = scrape([folder], tmp_path)
     assert len(clips) == 3
     assert report.clips_in == 6

@@ -220,7 +220,8 @@ def test_workers_do_not_outlive_who_started_them(tmp_path: Path) -> None:
     """Or they would go on writing below the run that takes over."""
     script = tmp_path / "waits.py"
     script.write_text(WAITS.format(workspace=str(tmp_path)))
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    here = Path(__file__).parent
+    paths = os.pathsep.join([str(here), str(here.parent), *sys.path])
     process = subprocess.Popen(
         [sys.executable, script],
         env={**os.environ, "PYTHONPATH": paths},

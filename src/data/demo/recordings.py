@@ -254,7 +254,8 @@ def _write_stills(out: Path, seed: int, width: int, height: int) -> None:
         "height": height,
         "text": HELD_OUT,
     }
-    if stamp.exists() and json.loads(stamp.read_text("utf-8"))["made_from"] == made_from:
+    there = all((out / name).exists() for name in ("portrait.png", "heldout.wav", stamp.name))
+    if there and json.loads(stamp.read_text("utf-8"))["made_from"] == made_from:
         return
     import soundfile
 

@@ -126,9 +126,12 @@ class Generator(nn.Module):
         return self.audio_encoder.context
 
     def noise(self, batch: int, frames: int, generator: torch.Generator | None = None) -> Tensor:
-        """(batch, frames, noise_channels) of fresh noise, on the CPU if `generator` is there."""
-        device = generator.device if generator else self.project.weight.device
-        drawn = torch.randn(batch, frames, self.noise_channels, device=device, generator=generator)
+        """(batch, frames, noise_channels) of fresh noise; the same from a seeded CPU `generator`."""
+        if generator:  # frame by frame, so that it does not depend on how many are drawn at once
+            each = [torch.randn(batch, self.noise_channels, generator=generator) for _ in range(frames)]
+            drawn = torch.stack(each, dim=1)
+        else:
+            drawn = torch.randn(batch, frames, self.noise_channels, device=self.project.weight.device)
         return drawn.to(self.project.weight) * self.noise_std
 
     def initial_state(self, batch: int) -> State:
