@@ -91,7 +91,7 @@ def load_module(checkpoint: dict[str, Any], **replaced: Any) -> TwinModule:
     """
     config = {k: v for k, v in checkpoint[CONFIG]["model"].items() if k not in replaced}
     for target in _targets(config):
-        if not target.startswith(("understudy.models.", "understudy.train.", "torch.optim.")):
+        if not target.startswith(("understudy.", "torch.optim.")):
             raise UserError(f"the checkpoint's config calls {target}; it is not one of ours")
     module: TwinModule = instantiate(config, **replaced)
     module.load_state_dict(checkpoint["state_dict"])

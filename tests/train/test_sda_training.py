@@ -113,7 +113,7 @@ def test_the_map_weighs_the_mouth_most_and_one_on_average(
     assert abs(column - x) <= 1
     assert abs(row - y) <= 1
     peak = importance[0, 0].amax() / importance[0, 0, 0, 0, 0]  # against the corner
-    assert 1 + 0.9 * emphasis < peak < 1 + 1.01 * emphasis
+    assert 1 + 0.8 * emphasis < peak < 1 + 1.01 * emphasis
 
 
 def test_a_wrong_mouth_costs_more_than_a_wrong_forehead(module: SDA) -> None:
@@ -128,23 +128,21 @@ def test_a_wrong_mouth_costs_more_than_a_wrong_forehead(module: SDA) -> None:
 
 @given(
     frames=st.integers(9, 40),
-    margin=st.integers(16, 30),
     min_shift=st.integers(1, 8),
     seed=st.integers(0, 100),
 )
-def test_shifted_sound_is_never_nearly_in_step(
-    module: SDA, frames: int, margin: int, min_shift: int, seed: int
-) -> None:
+def test_shifted_sound_is_never_nearly_in_step(module: SDA, frames: int, min_shift: int, seed: int) -> None:
     torch.manual_seed(seed)
     module.min_shift = min_shift
-    mel = torch.zeros(1, 80, (frames + 2 * margin) * MELS_PER_FRAME)
     starts = module.sync_starts(frames)
     assert starts.min() >= 0
     assert starts.max() <= frames - module.sync_discriminator.frames
-    shifted = module.shifted_starts(starts + margin, mel)
-    assert shifted.min() >= 0
-    assert shifted.max() + module.sync_discriminator.frames <= frames + 2 * margin
-    assert (shifted - (starts + margin)).abs().min() >= min_shift
+    smallest, largest = module.shifts(frames)
+    assert smallest == min(min_shift, (frames - 4) // 2)
+    shifted = module.shifted(starts, torch.randint(smallest, largest + 1, starts.shape), frames)
+    assert shifted.min() >= 0, "outside the frames there may be silence that gives the answer away"
+    assert shifted.max() <= frames - module.sync_discriminator.frames
+    assert (shifted - starts).abs().min() >= smallest
 
 
 def test_verdicts() -> None:
