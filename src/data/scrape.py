@@ -16,7 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from understudy.data.manifest import Clip, write_atomically
+from understudy.data.manifest import Clip, Drop, write_atomically
 from understudy.data.media import probe
 from understudy.data.stage import Report
 from understudy.errors import UserError
@@ -64,7 +64,8 @@ def scrape(patterns: Iterable[str | Path], workspace: Path) -> tuple[list[Clip],
     report = Report("scrape", len(paths))
     known = _read_index(workspace)
     index: dict[str, Any] = {}
-    clips: dict[str, Clip] = {}
+    clips: dict[str, Clip] = {}  # by sha256
+    drops: list[Drop] = []
     for path in tqdm(paths, desc="scrape  ", unit="file"):
         stat = path.stat()
         stamp = [stat.st_size, stat.st_mtime_ns]
@@ -79,15 +80,16 @@ def scrape(patterns: Iterable[str | Path], workspace: Path) -> tuple[list[Clip],
                 continue
             entry = {"stamp": stamp, "sha256": _sha256(path), "info": asdict(info)}
         index[str(path)] = entry
-        clip = _register(path, entry, workspace)
+        duration = entry["info"]["duration"]
+        report.seconds_in += duration
         if entry["sha256"] in clips:
-            report.dropped["the same recording under another name"] += 1
-        clips.setdefault(entry["sha256"], clip)
+            drops.append(Drop(str(path), 0.0, duration, "the same recording under another name"))
+        else:
+            clips[entry["sha256"]] = _register(path, entry, workspace)
     write_atomically(_index_path(workspace), json.dumps(index, indent=1))
-    report.wall = time.monotonic() - began
-    report.clips_out = len(clips)
-    report.seconds_in = report.seconds_out = sum(c.duration for c in clips.values())
-    return list(clips.values()), report
+    kept = list(clips.values())
+    report.close(kept, drops, workspace, began)
+    return kept, report
 
 
 def source_path(workspace: Path, source: str) -> Path:

@@ -134,6 +134,19 @@ class Report:
     failed: dict[str, str] = field(default_factory=dict)
     wall: Seconds = 0.0
 
+    def close(self, kept: Sequence[Clip], drops: Sequence[Drop], workspace: Path, began: Seconds) -> None:
+        """Count, and write `manifests/STAGE.jsonl`, `.dropped.jsonl` and `.failed.jsonl`."""
+        for drop in drops:
+            self.dropped[drop.reason] += 1
+            self.dropped_seconds[drop.reason] += drop.end - drop.start  # type: ignore[assignment]
+        self.clips_out, self.seconds_out = len(kept), sum(c.duration for c in kept)
+        manifests = workspace / "manifests"
+        write_manifest(manifests / f"{self.stage}.jsonl", kept)
+        write_atomically(manifests / f"{self.stage}.dropped.jsonl", json_lines(map(asdict, drops)))
+        failed = [{"id": name, "error": error} for name, error in self.failed.items()]
+        write_atomically(manifests / f"{self.stage}.failed.jsonl", json_lines(failed))
+        self.wall = time.monotonic() - began
+
 
 def run_stage(
     stage: Stage, clips: Sequence[Clip], workspace: Path, execute: Executor
@@ -167,19 +180,7 @@ def run_stage(
         kept += [r for r in finished.results if isinstance(r, Clip)]
         drops += [r for r in finished.results if isinstance(r, Drop)]
     kept, dropped_by_hand = apply_edits(kept, workspace / "edits.jsonl")
-    for drop in drops + dropped_by_hand:
-        report.dropped[drop.reason] += 1
-        report.dropped_seconds[drop.reason] += drop.end - drop.start  # type: ignore[assignment]
-    report.clips_out, report.seconds_out = len(kept), sum(c.duration for c in kept)
-
-    manifests = workspace / "manifests"
-    write_manifest(manifests / f"{stage.name}.jsonl", kept)
-    write_atomically(
-        manifests / f"{stage.name}.dropped.jsonl", json_lines(map(asdict, drops + dropped_by_hand))
-    )
-    failed = [{"id": name, "error": error} for name, error in report.failed.items()]
-    write_atomically(manifests / f"{stage.name}.failed.jsonl", json_lines(failed))
-    report.wall = time.monotonic() - began
+    report.close(kept, drops + dropped_by_hand, workspace, began)
     return kept, report
 
 
