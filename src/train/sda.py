@@ -23,7 +23,7 @@ from understudy.models.sda import (
     SequenceDiscriminator,
     SyncDiscriminator,
 )
-from understudy.models.sda.audio import MELS_PER_FRAME, SAMPLES_PER_FRAME
+from understudy.models.sda.audio import MELS_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME
 from understudy.train.face_metrics import FaceMetrics
 from understudy.train.losses import accuracy, judged, mouth_map
 from understudy.train.module import TwinModule
@@ -152,7 +152,7 @@ class SDA(TwinModule):
         if margin < needed:
             raise UserError(
                 f"data.margin gives the model {margin} frames of sound around a window, it listens "
-                f"to {needed}; set data.margin={needed * SAMPLES_PER_FRAME / 16000:g} or more"
+                f"to {needed}; set data.margin={needed * SAMPLES_PER_FRAME / SAMPLE_RATE:g} or more"
             )
         return margin
 

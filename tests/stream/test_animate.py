@@ -50,6 +50,19 @@ def speech(seconds: float, rate: int, channels: int = 1) -> np.ndarray:
     return (noise * (1 + np.sin(2 * np.pi * 3 * time))[:, None]).astype(np.float32)
 
 
+def animated(folder: Path, landmarker: MediaPipeLandmarker, audio: Path, image: Path | None = None) -> Path:
+    """The MP4 that comes of `audio`, written beside it."""
+    out = audio.with_name("out.mp4")
+    animate(
+        twin=str(folder),
+        image=str(image or folder / "portrait.png"),
+        audio=str(audio),
+        out=str(out),
+        landmarker=landmarker,
+    )
+    return out
+
+
 def portrait_of(folder: Path) -> np.ndarray:
     return next(read_frames(folder / "portrait.png"))
 
@@ -60,14 +73,7 @@ def portrait_of(folder: Path) -> np.ndarray:
 )
 def test_every_sound_gives_a_frame_per_25th_second(folder, landmarker, tmp_path, name, rate, channels):
     soundfile.write(tmp_path / name, speech(1.3, rate, channels), rate)
-    out = tmp_path / "out.mp4"
-    animate(
-        twin=str(folder),
-        image=str(folder / "portrait.png"),
-        audio=str(tmp_path / name),
-        out=str(out),
-        landmarker=landmarker,
-    )
+    out = animated(folder, landmarker, tmp_path / name)
     info = probe(out)
     assert (info.width, info.height, info.fps) == (288, 320, 25)
     seconds = len(read_audio(tmp_path / name)) / 16000
@@ -78,14 +84,7 @@ def test_every_sound_gives_a_frame_per_25th_second(folder, landmarker, tmp_path,
 
 def test_the_face_changes_and_the_rest_stays(folder, landmarker, tmp_path):
     soundfile.write(tmp_path / "a.wav", speech(0.8, 16000), 16000)
-    out = tmp_path / "out.mp4"
-    animate(
-        twin=str(folder),
-        image=str(folder / "portrait.png"),
-        audio=str(tmp_path / "a.wav"),
-        out=str(out),
-        landmarker=landmarker,
-    )
+    out = animated(folder, landmarker, tmp_path / "a.wav")
     before = portrait_of(folder)[:320, :288].astype(float)
     after = np.mean([f.astype(float) for f in read_frames(out)], axis=0)
     difference = np.abs(after - before).mean(axis=2)
@@ -103,14 +102,7 @@ def test_footage_is_followed_frame_by_frame(folder, landmarker, tmp_path):
                 frame = np.full_like(frame, 128)  # nobody there: this frame stays as it is
             video.write(frame)
     soundfile.write(tmp_path / "a.wav", speech(0.92, 16000), 16000)
-    out = tmp_path / "out.mp4"
-    animate(
-        twin=str(folder),
-        image=str(tmp_path / "footage.mp4"),
-        audio=str(tmp_path / "a.wav"),
-        out=str(out),
-        landmarker=landmarker,
-    )
+    out = animated(folder, landmarker, tmp_path / "a.wav", image=tmp_path / "footage.mp4")
     frames = list(read_frames(out))
     assert len(frames) == 23
     assert [k for k, f in enumerate(frames) if abs(f.astype(float) - 128).max() < 12] == [4, 14]
