@@ -137,6 +137,9 @@ def _readable(error: Exception) -> str:
         text,
     ):
         return f"there is no {match[1]}={match[2]}; choose one of {', '.join(match[3].split())}"
+    if "override_grammar" in text:
+        what = text.split(" See ")[0]
+        return f"a setting cannot be understood ({what}); quote URLs and paths twice: 'key=\"VALUE\"'"
     if match := re.search(r"Could not override '([^']+)'", text):
         return f"there is no setting {match[1]!r}; --cfg job shows them all"
     return text

@@ -67,12 +67,18 @@ def understudy() -> Command:
 
 
 def prepare_settings(recordings: Path, workspace: Path) -> list[str]:
+    """For puppets that babble: whatever they hiss is taken for the subject's speech."""
     return [
         "subject=folder",
         "subject.name=puppet",
         f"subject.sources=['{recordings}']",
         f"workspace={workspace}",
         "engine.workers=1",
+        "stages.cut.speech_starts=0",
+        "stages.cut.speech_ends=0",
+        "stages.clean.min_snr=0",
+        "stages.clean.min_dnsmos=0",
+        "stages.measure.dnsmos=none",
     ]
 
 

@@ -11,7 +11,7 @@ A random window is read from these without decoding video, at 3.3 GB an hour of 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,17 +22,21 @@ from understudy.data import alignment
 from understudy.data.avsync import MIN_CONFIDENCE, av_offset, mouth_opening
 from understudy.data.landmarks import Landmarker, MediaPipeLandmarker
 from understudy.data.manifest import Clip, Drop
-from understudy.data.media import FPS, SAMPLE_RATE, read_frames
+from understudy.data.media import FPS, SAMPLE_RATE, probe, read_frames
 from understudy.data.scrape import source_path
 from understudy.data.stage import Stage
-from understudy.data.tracking import Track, select_tracks, track_faces
+from understudy.data.tracking import NO_FACE, Track, select_tracks, track_faces
 
 
 @dataclass
 class Faces(Stage):
-    """One face at any moment: the largest that stays. What is dropped has its reason."""
+    """One face at any moment: the largest that stays. What is dropped has its reason.
+
+    Adds `faces`, the folder, and `face`: false for a stretch that shows none, good for its sound alone.
+    """
 
     name: ClassVar[str] = "faces"
+    reads: ClassVar[tuple[str, ...]] = ("audio", "picture_cuts")
 
     landmarker: Landmarker = field(default_factory=MediaPipeLandmarker)
     width: int = 96
@@ -44,7 +48,13 @@ class Faces(Stage):
     min_offset_confidence: float = MIN_CONFIDENCE
 
     def process(self, clip: Clip, workspace: Path, folder: Path) -> Iterable[Clip | Drop]:
+        return sorted(self._find(clip, workspace, folder), key=lambda result: result.start)
+
+    def _find(self, clip: Clip, workspace: Path, folder: Path) -> Iterable[Clip | Drop]:
         path = source_path(workspace, clip.source)
+        if not probe(path).has_video:
+            yield clip.add(face=False)
+            return
         size = (0, 0)
         found = []
         for frame in read_frames(path, start=clip.start, end=clip.end):
@@ -54,7 +64,7 @@ class Faces(Stage):
         if len(found) < wanted - 2:
             yield self._drop(clip.part(*self._span(clip, len(found), wanted)), "no pictures here")
         tracks, drops = select_tracks(
-            track_faces(found),
+            self._between_cuts(track_faces(found), clip),
             n_frames=len(found),
             width=size[0],
             height=size[1],
@@ -62,7 +72,9 @@ class Faces(Stage):
             min_face_size=self.min_face_size,
         )
         for first, after, reason in drops:
-            yield self._drop(clip.part(*self._span(clip, first, after)), reason)
+            part = clip.part(*self._span(clip, first, after))
+            faceless = reason == NO_FACE and after - first >= self.min_frames
+            yield part.add(face=False) if faceless else self._drop(part, reason)
         for number, track in enumerate(tracks):
             part = clip.part(*self._span(clip, track.start, track.end))
             offset = self._offset(track, part, workspace)
@@ -72,7 +84,18 @@ class Faces(Stage):
             (folder / str(number)).mkdir()
             frames = islice(read_frames(path, start=clip.start, end=clip.end), track.start, track.end)
             self._cut_out(frames, track, folder / str(number))
-            yield part.add(faces=self.path_in(folder, str(number)), **offset)
+            yield part.add(face=True, faces=self.path_in(folder, str(number)), **offset)
+
+    def _between_cuts(self, tracks: Iterable[Track], clip: Clip) -> list[Track]:
+        """Tracks parted where `cut` saw the picture change."""
+        cuts = [round((cut - clip.start) * FPS) for cut in clip.fields.get("picture_cuts", [])]
+        return [
+            track.part(start, end)
+            for track in tracks
+            for start, end in pairwise(
+                [track.start, *(c for c in cuts if track.start < c < track.end), track.end]
+            )
+        ]
 
     def _span(self, clip: Clip, first: int, after: int) -> tuple[float, float]:
         return clip.start + first / FPS, clip.start + after / FPS

@@ -158,7 +158,8 @@ class FaceDataModule(pl.LightningDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         path = self.workspace / "manifests" / "faces.jsonl"
-        split = split_clips(read_manifest(path), val_share=self.val_share, test_share=self.test_share)
+        clips = [clip for clip in read_manifest(path) if "faces" in clip.fields]
+        split = split_clips(clips, val_share=self.val_share, test_share=self.test_share)
         self.train = FaceWindows(
             split["train"],
             self.workspace,

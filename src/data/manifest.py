@@ -37,9 +37,17 @@ class Clip:
         return replace(self, fields={**self.fields, **fields})
 
     def part(self, start: Seconds, end: Seconds) -> Self:
-        """The stretch between `start` and `end`, both in the source's time, under a name of its own."""
+        """The stretch between `start` and `end`, both in the source's time, under a name of its own.
+
+        It keeps the words that are spoken in it.
+        """
         start, end = round(start, 3), round(end, 3)
-        return replace(self, id=f"{self.source}_{start:.2f}-{end:.2f}", start=start, end=end)
+        fields = dict(self.fields)
+        if "words" in fields and (start, end) != (self.start, self.end):
+            fields["words"] = [w for w in fields["words"] if start <= (w[0] + w[1]) / 2 < end]
+            fields["text"] = " ".join(word[2] for word in fields["words"])
+        name = f"{self.source}_{start:.2f}-{end:.2f}"
+        return replace(self, id=name, start=start, end=end, fields=fields)
 
     def to_json(self) -> dict[str, Any]:
         place = {"id": self.id, "source": self.source, "start": self.start, "end": self.end}
@@ -67,7 +75,7 @@ def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")  # names of files
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -109,28 +117,3 @@ def read_manifest(path: Path) -> list[Clip]:
 
 def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
     write_atomically(path, json_lines(clip.to_json() for clip in clips))
-
-
-def apply_edits(clips: Iterable[Clip], path: Path) -> tuple[list[Clip], list[Drop]]:
-    """Clips with a person's edits laid over, and those the person dropped.
-
-    An edit is `{"clip": ID, "set": {FIELD: VALUE}}` or `{"clip": ID, "drop": REASON}`; the later
-    line wins, and `{"clip": ID, "drop": null}` takes a clip back in.
-    """
-    changes: dict[str, dict[str, Any]] = {}
-    reasons: dict[str, str | None] = {}
-    for number, edit in enumerate(read_json_lines(path) if path.exists() else [], start=1):
-        if "clip" not in edit or not ({"set", "drop"} & edit.keys()):
-            raise UserError(f"{path}: edit {number} needs `clip` and one of `set`, `drop`: {edit}")
-        changes.setdefault(edit["clip"], {}).update(edit.get("set", {}))
-        if "drop" in edit:
-            reasons[edit["clip"]] = edit["drop"]
-    kept, dropped = [], []
-    for clip in clips:
-        if reason := reasons.get(clip.id):
-            dropped.append(Drop(clip.id, clip.start, clip.end, f"a person: {reason}"))
-        elif clip.id in changes:
-            kept.append(Clip.from_json({**clip.to_json(), **changes[clip.id]}))
-        else:
-            kept.append(clip)
-    return kept, dropped

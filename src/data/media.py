@@ -16,6 +16,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
 from PIL import Image, ImageOps
 
 from understudy.errors import UserError
@@ -108,9 +109,16 @@ def _decode(container: InputContainer, stream: Any, start: Seconds) -> Iterator[
 
 
 def read_frames(
-    path: Path | str, *, start: Seconds = 0.0, end: Seconds | None = None, fps: float = FPS
+    path: Path | str,
+    *,
+    start: Seconds = 0.0,
+    end: Seconds | None = None,
+    fps: float = FPS,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[np.ndarray]:
     """RGB uint8 frames (height, width, 3) at constant `fps`; frame k is what shows at start + k / fps.
+
+    `size` is a width and a height to shrink to, and cheaper than shrinking afterwards.
 
     A slower source repeats pictures and a faster one skips some, so nothing drifts at 29.97 or
     variable rates. Memory does not grow with length.
@@ -121,6 +129,7 @@ def read_frames(
             raise UserError(f"{path}: holds no video; give a file with pictures")
         stream.thread_type = "AUTO"
         zero = _time_zero(container)
+        reformatter = VideoReformatter()  # one for all: each sets up tables of its own
         half = 0.5 / fps  # nearest picture: containers round their time stamps
         last_shown = 1.0 / float(stream.average_rate or fps)
         count = 0
@@ -135,7 +144,7 @@ def read_frames(
                     return
                 yield current
                 count += 1
-            current = _to_rgb(frame)
+            current = _to_rgb(frame, reformatter, size)
         while current is not None and start + count / fps + half < time + last_shown:
             if end is not None and start + count / fps >= end - half:
                 return
@@ -143,9 +152,14 @@ def read_frames(
             count += 1
 
 
-def _to_rgb(frame: av.VideoFrame) -> np.ndarray:
-    turned = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
-    return np.ascontiguousarray(turned)  # rows with gaps are misread by others' native code
+def _to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter, size: tuple[int, int] | None) -> np.ndarray:
+    turns = round(frame.rotation / 90) % 4
+    width, height = size or (None, None)
+    if turns % 2:
+        width, height = height, width
+    way = "AREA" if size else "BILINEAR"
+    pixels = reformatter.reformat(frame, width, height, format="rgb24", interpolation=way).to_ndarray()
+    return np.ascontiguousarray(np.rot90(pixels, turns))  # rows with gaps are misread by others' native code
 
 
 def stream_audio(
@@ -200,7 +214,8 @@ def _placed_samples(
         if resampler is None or now != kind or abs(time - expected) > 0.002:
             for piece in resampler.resample(None) if resampler else ():
                 yield index, _to_mono(piece)
-            resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=sample_rate)
+            # packed: PyAV reads beyond the planes of frames with eight channels and more
+            resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=sample_rate)
             kind = now
             index = round(time * sample_rate)
             expected = time
@@ -215,8 +230,8 @@ def _placed_samples(
 
 def _to_mono(piece: av.AudioFrame) -> np.ndarray:
     """The mean of the channels: FFmpeg's own sum is louder than what goes in, beyond full scale."""
-    mono: np.ndarray = piece.to_ndarray().mean(axis=0)
-    return mono
+    mono = piece.to_ndarray().reshape(-1, piece.layout.nb_channels).mean(axis=1)
+    return np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)  # float files can hold such samples
 
 
 def read_audio(

@@ -1,5 +1,6 @@
 """The verb `prepare`: recordings in, training data out, one stage after the other."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from understudy.data.contact_sheet import contact_sheet
-from understudy.data.manifest import Clip
+from understudy.data.download import Downloader
+from understudy.data.dry_run import passing_copy, tell_difference
+from understudy.data.manifest import Clip, read_manifest
 from understudy.data.scrape import scrape
-from understudy.data.stage import Executor, Report, Stage, prune, run_stage
+from understudy.data.stage import Executor, Report, Step, prune, run_stage
 from understudy.data.subject import Subject
 from understudy.errors import UserError
 from understudy.tables import duration, print_table, write_json
@@ -19,47 +22,84 @@ def prepare(
     *,
     subject: Subject,
     workspace: str,
-    stages: Mapping[str, Stage],
+    stages: Mapping[str, Step],
     engine: Executor,
+    download: Downloader,
+    until: str | None = None,
+    dry_run: bool = False,
     prune_stale: bool = False,
 ) -> int:
-    """Run all stages for `subject`; 0 when everything went through, 1 when items are set aside.
+    """Run all stages for `subject`, or those up to `until`.
 
-    What is done already is not done again. Nothing is dropped without a line in the table and in
-    `manifests/STAGE.dropped.jsonl` or `.failed.jsonl`.
+    0 when everything went through, 1 when items are set aside. What is done already is not done
+    again. Nothing is dropped without a line in the table and in `manifests/STAGE.dropped.jsonl` or
+    `.failed.jsonl`. `dry_run` tells what would change and leaves the workspace as it is.
     """
+    if until is not None and until not in stages:
+        raise UserError(f"until={until}: there is no such stage; the stages are {', '.join(stages)}")
+    names = list(stages)
+    wanted = [stages[name] for name in names[: names.index(until) + 1 if until else None]]
     folder = Path(workspace)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            return _prepare(subject, folder, stages, engine, prune_stale)
+            if dry_run:
+                return _try_out(wanted, folder, engine)
+            clips, scraped = scrape(subject.recordings(), folder, download)
+            return _prepare(clips, scraped, wanted, folder, engine, prune_stale)
     except Timeout:
         raise UserError(f"{folder}: another prepare is at work there; wait for it to end") from None
+    finally:
+        engine.close()
 
 
-def _prepare(
-    subject: Subject,
-    workspace: Path,
-    stages: Mapping[str, Stage],
-    engine: Executor,
-    prune_stale: bool,
-) -> int:
-    clips, report = scrape(subject.recordings(), workspace)
-    reports = [report]
-    for stage in stages.values():
+def _run(
+    clips: list[Clip], stages: list[Step], workspace: Path, engine: Executor, prune_stale: bool = False
+) -> tuple[list[Clip], list[Report]]:
+    reports = []
+    for stage in stages:
         before = clips
         clips, report = run_stage(stage, clips, workspace, engine)
         reports.append(report)
         if prune_stale and (stale := prune(stage, before, workspace)):
             print(f"{stage.name}: {stale} results of other settings deleted")
-    write_json(workspace / "manifests" / "report.json", [vars(report) for report in reports])
+    return clips, reports
+
+
+def _prepare(
+    clips: list[Clip],
+    scraped: Report,
+    stages: list[Step],
+    workspace: Path,
+    engine: Executor,
+    prune_stale: bool,
+) -> int:
+    clips, reports = _run(clips, stages, workspace, engine, prune_stale)
+    reports = [scraped, *reports]
+    write_json(_report_path(workspace), [vars(report) for report in reports])
     tell(reports, workspace)
-    if clips and "faces" in clips[0].fields:
+    if pictured := [clip for clip in clips if "faces" in clip.fields]:
         sheet = workspace / "contact_sheet.png"
-        _draw_contact_sheet(clips, workspace, sheet)
+        _draw_contact_sheet(pictured, workspace, sheet)
         print(f"contact sheet  {sheet}")
     print(f"manifests      {workspace / 'manifests'}")
     return 1 if any(r.failed for r in reports) else 0
+
+
+def _try_out(stages: list[Step], workspace: Path, engine: Executor) -> int:
+    report = _report_path(workspace)
+    if not report.exists():
+        raise UserError(f"{workspace}: nothing to compare with; run prepare once without dry_run=true")
+    before = json.loads(report.read_text("utf-8"))
+    with passing_copy(workspace) as folder:
+        clips = read_manifest(workspace / "manifests" / "scrape.jsonl")
+        _, reports = _run(clips, stages, folder, engine)
+    tell_difference(before, reports)
+    return 0
+
+
+def _report_path(workspace: Path) -> Path:
+    return workspace / "manifests" / "report.json"
 
 
 def tell(reports: list[Report], workspace: Path) -> None:

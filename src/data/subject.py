@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from understudy.errors import UserError
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A person who agreed to be learnt from; `sources` are files, folders and glob patterns."""
+    """A person who agreed to be learnt from; `sources` are URLs, files, folders and glob patterns.
+
+    `reference` is a recording of a few seconds of their voice alone, by which they are found among others.
+    """
 
     name: str
-    sources: Sequence[str] = field(default_factory=list)
+    sources: Sequence[str] | str = field(default_factory=list)
+    reference: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name or "/" in str(self.name):
@@ -22,9 +27,11 @@ class Subject:
         if not self.sources:
             raise UserError(
                 "subject.sources is empty: say where the recordings are, "
-                "'subject.sources=[FOLDER, FILE, \"GLOB*.mp4\"]'"
+                '\'subject.sources=[FOLDER, FILE, "GLOB*.mp4", "URL"]\''
             )
-        return list(self.sources)
+        if self.reference and not Path(self.reference).expanduser().is_file():
+            raise UserError(f"subject.reference={self.reference}: there is no such file; give a recording")
+        return [self.sources] if isinstance(self.sources, str) else list(self.sources)
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,4 @@ class DemoSubject(Subject):
     def recordings(self) -> list[str]:
         from understudy.data.demo import render_demo
 
-        made = render_demo(self.folder, seed=self.seed)
-        # the interview has a second person in it: it waits for speakers to be told apart
-        return [str(path) for path in made if path.name.startswith("monologue_")]
+        return [str(path) for path in render_demo(self.folder, seed=self.seed)]

@@ -5,15 +5,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import soundfile
 from material import HEIGHT, WIDTH, write
 
 from understudy.data import alignment
-from understudy.data.clean import Clean
+from understudy.data.cut import Cut
+from understudy.data.decode import Decode
 from understudy.data.executors import LocalPool
 from understudy.data.faces import Faces
 from understudy.data.landmarks import MediaPipeLandmarker
 from understudy.data.manifest import Clip, read_manifest
-from understudy.data.media import FPS, read_frames
+from understudy.data.media import FPS, SAMPLE_RATE, read_frames
 from understudy.data.scrape import scrape, source_path
 from understudy.data.stage import Report, run_stage
 from understudy.data.tracking import AT_EDGE, BESIDE, NO_FACE
@@ -22,12 +24,18 @@ Talk = tuple[list[np.ndarray], np.ndarray]
 HERE = LocalPool(workers=1)
 
 
+def cut_whole(clips: list[Clip], workspace: Path) -> list[Clip]:
+    """Recordings as clips, whether somebody speaks in them or not."""
+    clips, _ = run_stage(Decode(), clips, workspace, HERE)
+    return run_stage(Cut(speech_starts=0, speech_ends=0), clips, workspace, HERE)[0]
+
+
 def find(
     workspace: Path, frames: list[np.ndarray], sound: np.ndarray, **settings: float
 ) -> tuple[list[Clip], Report]:
     """What the stage `faces` makes of a recording."""
     clips, _ = scrape([write(workspace / "recording.mp4", frames, sound)], workspace)
-    clips, _ = run_stage(Clean(), clips, workspace, HERE)
+    clips = cut_whole(clips, workspace)
     return run_stage(Faces(**settings), clips, workspace, HERE)  # type: ignore[arg-type]
 
 
@@ -134,13 +142,34 @@ def test_what_cannot_be_learnt_from_has_a_reason(long_talk: Talk, tmp_path: Path
     for name, pictures, reasons in (
         ("cut", [even(frame) for frame in cut], {AT_EDGE}),
         ("small", small, {"face smaller than 64 px"}),
-        ("nobody", nobody, {NO_FACE}),
         ("brief", brief, {"shorter than 25 frames", NO_FACE}),
     ):
         clips, report = find(tmp_path / name, pictures, sound)
         assert clips == [], name
         assert set(report.dropped) == reasons, name
         assert sum(report.dropped_seconds.values()) == pytest.approx(40 / FPS, abs=0.1)
+
+
+def test_speech_without_a_face_is_kept_for_its_sound(long_talk: Talk, tmp_path: Path) -> None:
+    frames, sound = short(long_talk, 100)
+    half = [frame if k < 50 else np.full_like(frame, 120) for k, frame in enumerate(frames)]
+    seen, unseen = find(tmp_path / "half", half, sound)[0]
+    assert (seen["face"], unseen["face"]) == (True, False)
+    assert seen.end == unseen.start == pytest.approx(2.0, abs=0.05)
+    assert "faces" not in unseen.fields
+    voice = tmp_path / "voice.wav"
+    soundfile.write(voice, sound, SAMPLE_RATE)
+    clips, _ = scrape([voice], tmp_path / "voice")
+    (clip,), _ = run_stage(Faces(), cut_whole(clips, tmp_path / "voice"), tmp_path / "voice", HERE)
+    assert clip["face"] is False
+
+
+def test_tracks_are_parted_where_the_picture_changes(long_talk: Talk, tmp_path: Path) -> None:
+    frames, sound = short(long_talk, 100)
+    clips, _ = scrape([write(tmp_path / "recording.mp4", frames, sound)], tmp_path)
+    (clip,) = cut_whole(clips, tmp_path)
+    parts, _ = run_stage(Faces(), [clip.add(picture_cuts=[2.4])], tmp_path, HERE)
+    assert [(part.start, part.end) for part in parts] == [(0.0, 2.4), (2.4, pytest.approx(4.0, abs=0.05))]
 
 
 def even(frame: np.ndarray) -> np.ndarray:
@@ -164,7 +193,7 @@ def test_sound_in_step_is_kept_and_sound_that_is_not_is_dropped(long_talk: Talk,
 def test_real_recordings(corpus: Path, tmp_path: Path) -> None:
     paths = sorted((corpus / "grid" / "s1").glob("*.mp4"))[:2]
     clips, _ = scrape(paths, tmp_path)
-    clips, _ = run_stage(Clean(), clips, tmp_path, HERE)
+    clips = cut_whole(clips, tmp_path)
     clips, report = run_stage(Faces(), clips, tmp_path, HERE)
     assert len(clips) == 2
     assert not report.failed

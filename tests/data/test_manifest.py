@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -7,8 +6,6 @@ from hypothesis import strategies as st
 
 from understudy.data.manifest import (
     Clip,
-    Drop,
-    apply_edits,
     json_lines,
     read_manifest,
     write_atomically,
@@ -29,12 +26,6 @@ FIELDS = st.dictionaries(
 CLIPS = st.builds(Clip, NAMES, NAMES, TIMES, TIMES, FIELDS)
 
 CLIP = Clip("a_0.00-2.00", "a", 0.0, 2.0, {"text": "hello", "speaker": "one"})
-OTHER = Clip("b_0.00-3.00", "b", 0.0, 3.0)
-
-
-def edited(path: Path, *edits: dict[str, Any]) -> tuple[list[Clip], list[Drop]]:
-    path.write_text(json_lines(edits), encoding="utf-8")
-    return apply_edits([CLIP, OTHER], path)
 
 
 @given(clips=st.lists(CLIPS, max_size=4))
@@ -56,45 +47,6 @@ def test_a_part_has_a_name_of_its_own() -> None:
     assert (part.id, part.start, part.end) == ("a_0.40-1.28", 0.4, 1.28)
     assert part.fields == CLIP.fields
     assert part.duration == pytest.approx(0.88)
-
-
-def test_without_edits_nothing_changes(tmp_path: Path) -> None:
-    assert apply_edits([CLIP, OTHER], tmp_path / "none.jsonl") == ([CLIP, OTHER], [])
-
-
-def test_an_edit_sets_fields(tmp_path: Path) -> None:
-    kept, dropped = edited(tmp_path / "edits.jsonl", {"clip": CLIP.id, "set": {"text": "hallo", "end": 1.5}})
-    assert kept == [Clip(CLIP.id, "a", 0.0, 1.5, {"text": "hallo", "speaker": "one"}), OTHER]
-    assert dropped == []
-
-
-def test_the_later_edit_wins_field_by_field(tmp_path: Path) -> None:
-    kept, _ = edited(
-        tmp_path / "edits.jsonl",
-        {"clip": CLIP.id, "set": {"text": "first", "speaker": "two"}},
-        {"clip": CLIP.id, "set": {"text": "second"}},
-    )
-    assert kept[0].fields == {"text": "second", "speaker": "two"}
-
-
-def test_a_person_drops_and_takes_back(tmp_path: Path) -> None:
-    drop = {"clip": CLIP.id, "drop": "coughs"}
-    kept, dropped = edited(tmp_path / "edits.jsonl", drop)
-    assert kept == [OTHER]
-    assert dropped == [Drop(CLIP.id, 0.0, 2.0, "a person: coughs")]
-    back = {"clip": CLIP.id, "drop": None}
-    assert edited(tmp_path / "edits.jsonl", drop, back) == ([CLIP, OTHER], [])
-    assert edited(tmp_path / "edits.jsonl", back, drop)[0] == [OTHER]
-
-
-def test_an_edit_of_a_clip_that_is_not_there_harms_nothing(tmp_path: Path) -> None:
-    assert edited(tmp_path / "edits.jsonl", {"clip": "gone", "drop": "x"}) == ([CLIP, OTHER], [])
-
-
-@pytest.mark.parametrize("edit", [{"set": {"text": "x"}}, {"clip": "a"}, {"clip": "a", "dorp": "x"}])
-def test_an_edit_that_says_nothing_is_named(tmp_path: Path, edit: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"edits\.jsonl: edit 2 needs"):
-        edited(tmp_path / "edits.jsonl", {"clip": "a", "drop": "x"}, edit)
 
 
 @pytest.mark.parametrize(("line", "why"), [('{"id": ', "not JSON"), ("[1, 2]", "not a JSON object")])

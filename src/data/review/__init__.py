@@ -1,0 +1,1 @@
+"""Step 5: a page in the browser where a person corrects clips, worst first."""

@@ -1,0 +1,163 @@
+"""How likely it is that a clip wants correcting, and why, in words.
+
+Every sign has a score from 0 (nothing unusual) to 1 and a weight from 0 to 1. Together they are
+
+    suspicion = 1 - (1 - weight * score) * (1 - weight * score) * ...
+
+so that one strong sign is enough and several weak ones add up; an unknown sign counts nothing.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from understudy.data.manifest import Clip
+from understudy.errors import UserError
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One reason to look at a clip; `score` is None where the clip does not tell."""
+
+    name: str
+    label: str
+    score: float | None = None
+    words: str = "unknown"
+    brief: str = ""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The middle half of a number over the set, to tell what is unusual in it."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> "Spread":
+        numbers = np.array([*values] or [0.0])
+        low, middle, high = np.quantile(numbers, [0.25, 0.5, 0.75])
+        least = max(0.1 * abs(middle), 1e-6)  # where nearly all are the same
+        return cls(float(low - least / 2), float(high + least / 2))
+
+    def above(self, value: float) -> float:
+        """0 inside the middle half, 0.5 at 1.5 and 1 at 3 times its width beyond: Tukey's fences."""
+        return min(max(value - self.high, 0.0) / (self.high - self.low) / 3, 1.0)
+
+    def below(self, value: float) -> float:
+        return min(max(self.low - value, 0.0) / (self.high - self.low) / 3, 1.0)
+
+
+@dataclass
+class Suspicion:
+    """The weight of each sign."""
+
+    confidence: float = 0.8  # of the transcriber
+    rate: float = 0.6  # characters a second, against the rest of the set
+    disagreement: float = 0.8  # of two transcribers
+    speaker_distance: float = 0.5  # from the subject's voice, against the rest of the set
+    flags: float = 0.7
+    held_out_error: float = 0.9  # of the model that was fine-tuned on the rest
+
+    def __post_init__(self) -> None:
+        for name, weight in vars(self).items():
+            if not 0 <= weight <= 1:
+                raise UserError(f"suspicion.{name}={weight}: a weight is a number from 0 to 1")
+        self.learn([])
+
+    def learn(self, clips: Sequence[Clip]) -> None:
+        """See what is usual in this set."""
+        self._rates = Spread.of(r for r in map(characters_per_second, clips) if r)
+        distances = (known(clip, "speaker_distance") for clip in clips)
+        self._distances = Spread.of(d for d in distances if d is not None)
+
+    def signs(self, clip: Clip) -> list[Sign]:
+        """All six, known or not."""
+        return [
+            self._confidence(clip),
+            self._rate(clip),
+            self._disagreement(clip),
+            self._distance(clip),
+            self._flags(clip),
+            self._held_out_error(clip),
+        ]
+
+    def weight(self, sign: Sign) -> float:
+        """What a sign adds where it stands alone."""
+        return float(getattr(self, sign.name)) * (sign.score or 0.0)
+
+    def score(self, clip: Clip) -> float:
+        return round(1 - math.prod(1 - self.weight(sign) for sign in self.signs(clip)), 4)
+
+    def _confidence(self, clip: Clip) -> Sign:
+        label, confidence = "confidence", known(clip, "confidence")
+        if confidence is None:
+            return Sign("confidence", label)
+        brief = words = f"{confidence:.0%} sure"
+        doubtful = [word for word in clip.fields.get("words", []) if len(word) > 3 and _is_number(word[3])]
+        if doubtful:
+            least = min(doubtful, key=lambda w: w[3])
+            words += f", least of “{least[2]}” ({least[3]:.0%})"
+        return Sign("confidence", label, _share(1 - confidence), words, brief)
+
+    def _rate(self, clip: Clip) -> Sign:
+        label, rate = "speaking rate", characters_per_second(clip)
+        if rate is None:
+            return Sign("rate", label)
+        if rate == 0:
+            return Sign("rate", label, 1.0, "no text at all", "no text")
+        fast, slow = self._rates.above(rate), self._rates.below(rate)
+        words = f"{rate:.0f} characters/s, usual here {self._rates.low:.0f} to {self._rates.high:.0f}"
+        brief = f"{'fast' if fast else 'slow'}, {rate:.0f} ch/s"
+        return Sign("rate", label, max(fast, slow), words, brief)
+
+    def _disagreement(self, clip: Clip) -> Sign:
+        label, value = "second transcriber", known(clip, "disagreement")
+        if value is None:
+            return Sign("disagreement", label)
+        words = f"{value:.0%} of the characters differ"
+        return Sign("disagreement", label, _share(value), words, f"{value:.0%} disputed")
+
+    def _distance(self, clip: Clip) -> Sign:
+        label, value = "voice", known(clip, "speaker_distance")
+        if value is None:
+            return Sign("speaker_distance", label)
+        words = f"{value:.2f} from the subject’s, usual here up to {self._distances.high:.2f}"
+        return Sign("speaker_distance", label, self._distances.above(value), words, "voice unlike")
+
+    def _flags(self, clip: Clip) -> Sign:
+        label, flags = "flags", clip.fields.get("flags")
+        if flags is None:
+            return Sign("flags", label)
+        words = ", ".join(map(str, flags))
+        return Sign("flags", label, 1 - 0.5 ** len(flags), words or "none", words)
+
+    def _held_out_error(self, clip: Clip) -> Sign:
+        label, value = "fine-tuned model", known(clip, "held_out_error")
+        if value is None:
+            return Sign("held_out_error", label)
+        words = f"hears {value:.0%} of it otherwise"
+        return Sign("held_out_error", label, _share(value), words, f"{value:.0%} heard otherwise")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def known(clip: Clip, name: str) -> float | None:
+    """A number in the manifest; None where there is none, or nothing that is one."""
+    value: Any = clip.fields.get(name)
+    return float(value) if _is_number(value) else None
+
+
+def _share(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
+
+
+def characters_per_second(clip: Clip) -> float | None:
+    """None where there is no transcript, 0 where it is empty."""
+    text = clip.fields.get("text")
+    return None if text is None else len("".join(text.split())) / max(clip.duration, 0.01)

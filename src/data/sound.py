@@ -1,0 +1,34 @@
+"""A clip's sound, as every step after `decode` reads it."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from understudy.data.manifest import Clip
+from understudy.data.media import Seconds
+
+
+def clip_audio(clip: Clip, workspace: Path, *, margin: Seconds = 0.0) -> np.ndarray:
+    """Mono float32 (samples,) at 16 kHz, at the common loudness if `measure` has found the clip's own.
+
+    `margin` adds what the source has on either side, silence beyond its ends.
+    """
+    return _read(workspace / clip["audio"], clip, margin)[0]
+
+
+def clip_audio_full(clip: Clip, workspace: Path) -> tuple[np.ndarray, int]:
+    """Mono float32 (samples,) and its sample rate: the recording's own."""
+    return _read(workspace / clip["audio_full"], clip, 0.0)
+
+
+def _read(path: Path, clip: Clip, margin: Seconds) -> tuple[np.ndarray, int]:
+    with soundfile.SoundFile(path) as file:
+        rate = int(file.samplerate)
+        first, after = round((clip.start - margin) * rate), round((clip.end + margin) * rate)
+        file.seek(min(max(first, 0), len(file)))
+        samples = file.read(max(after, 0) - max(first, 0), dtype="float32")
+    before = max(-first, 0)
+    samples = np.pad(samples, (before, max(after - first - before - len(samples), 0)))
+    gain = np.float32(10 ** (clip.fields.get("gain", 0.0) / 20))
+    return samples * gain, rate

@@ -1,0 +1,230 @@
+"""When each word of a given text is said: forced alignment, for text that may have been corrected.
+
+Words are those between the text's spaces, as they stand: their times can be laid under the text.
+What an aligner does not know (a name, a number, a dash) never makes it fail.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from importlib import metadata
+from itertools import islice, pairwise
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+import torchaudio
+from torch import Tensor
+
+from understudy.data.hub import load_pretrained, model_name, pick_device
+from understudy.data.media import SAMPLE_RATE, Seconds
+from understudy.data.recognizers import SHORTEST, Word, sphinx_decoder, sphinx_words
+from understudy.data.text import spoken
+
+
+class Aligner(Protocol):
+    """Settings that become a model in `setup`, as with a recogniser."""
+
+    @property
+    def language(self) -> str:
+        """The code of the language it knows."""
+
+    @property
+    def model_id(self) -> str:
+        """Changes whenever the answers may change: part of the cache key."""
+
+    def setup(self) -> None:
+        """Load the model. Raises `UserError` where there is none."""
+
+    def align(self, samples: np.ndarray, text: str) -> tuple[Word, ...]:
+        """Words of `text` in (samples,) float32 at 16 kHz; none if the sound cannot hold them all.
+
+        Their confidence is how well the sound bears them out; 0 for what the aligner cannot judge.
+        """
+
+
+@dataclass(kw_only=True)
+class CtcAligner:
+    """Any CTC model of characters: `torchaudio.functional.forced_align` on wav2vec2, HuBERT and the like.
+
+    `pretrained` is a hub's name or a folder, of the speech's language. A word of which the model has
+    no character takes what its neighbours leave, with confidence 0. Confidence is the mean probability of the
+    word's characters where they were placed.
+    """
+
+    pretrained: str = "facebook/wav2vec2-base-960h"
+    language: str = "en"
+    device: str = "auto"
+
+    @property
+    def model_id(self) -> str:
+        if not hasattr(self, "_name"):
+            self._name = model_name(self.pretrained)
+        return f"ctc {self._name} {self.language}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def setup(self) -> None:
+        from transformers import AutoModelForCTC, Wav2Vec2Processor
+
+        self._model, self._processor = load_pretrained(
+            AutoModelForCTC,
+            Wav2Vec2Processor,
+            self.pretrained,
+            instead="give its folder, aligner.pretrained=FOLDER, or take aligner=sphinx, which needs none",
+        )
+        self._model.to(pick_device(self.device))
+
+    @torch.inference_mode()
+    def align(self, samples: np.ndarray, text: str) -> tuple[Word, ...]:
+        words = text.split()
+        sounding = [spoken(word, self.language) for word in words]
+        if len(samples) < SHORTEST or not any(sounding):
+            return ()
+        inputs = self._processor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_values
+        logits = self._model(inputs.to(self._model.device)).logits[0]  # (frames, characters)
+        tokenizer = self._processor.tokenizer
+        characters: dict[str, int] = tokenizer.get_vocab()
+        found = align_characters(
+            logits.float().log_softmax(-1).cpu(),
+            [_spell("".join(parts), characters) for parts in sounding if parts],
+            blank=tokenizer.pad_token_id,
+            between=characters.get(tokenizer.word_delimiter_token),
+        )
+        frame: Seconds = len(samples) / SAMPLE_RATE / len(logits)
+        spans = iter([(first * frame, after * frame, sure) for first, after, sure in found])
+        return _lay_out(words, [next(spans, None) if parts else None for parts in sounding])
+
+
+def align_characters(
+    log_probabilities: Tensor, words: Sequence[Sequence[int]], *, blank: int, between: int | None = None
+) -> list[tuple[int, int, float]]:
+    """First frame, the one after the last, and mean probability of each word; none if they do not fit.
+
+    `log_probabilities` is (frames, characters), a word its characters' numbers, without the blank. A word
+    without any takes what its neighbours leave. `between` is the number of the space, if there is one.
+    """
+    frames, anything = log_probabilities.shape
+    # one more character, which is as probable as can be at any time
+    emission = torch.nn.functional.pad(log_probabilities, (0, 1))[None]  # (1, frames, characters + 1)
+    targets: list[int] = []
+    places: list[range] = []
+    for word in words:
+        if targets and between is not None:
+            targets.append(between)
+        places.append(range(len(targets), len(targets) + max(len(word), 1)))
+        targets += word or [anything]
+    needed = len(targets) + sum(a == b for a, b in pairwise(targets))  # a blank parts equal neighbours
+    if not targets or needed > frames:
+        return []
+    path, scores = torchaudio.functional.forced_align(emission, torch.tensor([targets]), blank=blank)
+    spans = torchaudio.functional.merge_tokens(path[0], scores[0].exp(), blank=blank)
+    assert len(spans) == len(targets)
+    found = []
+    for place in places:
+        inside = [spans[k] for k in place]
+        confidence = sum(span.score * len(span) for span in inside) / sum(len(span) for span in inside)
+        known = targets[place[0]] != anything
+        found.append((inside[0].start, inside[-1].end, min(confidence, 1.0) if known else 0.0))
+    return found
+
+
+def _lay_out(
+    words: Sequence[str], spans: Sequence[tuple[Seconds, Seconds, float] | None]
+) -> tuple[Word, ...]:
+    """Words at their spans; one that has none (a dash) is a moment after the one before. None if none has."""
+    at = next((span[0] for span in spans if span), None)
+    if at is None:
+        return ()
+    laid_out = []
+    for word, span in zip(words, spans, strict=True):
+        start, end, confidence = span or (at, at, 0.0)
+        laid_out.append(Word(start, end, word, confidence))
+        at = end
+    return tuple(laid_out)
+
+
+def _spell(word: str, characters: dict[str, int]) -> list[int]:
+    """Those of its letters that the model has, as small or capital letters, with accents or without."""
+    numbers = []
+    for letter in word:
+        forms = (letter, letter.upper(), _plain(letter), _plain(letter).upper())
+        numbers += [characters[form] for form in forms if form in characters][:1]
+    return numbers
+
+
+def _plain(text: str) -> str:
+    """Without accents."""
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+
+
+@dataclass(kw_only=True)
+class SphinxAligner:
+    """PocketSphinx, told what is said: English, no download.
+
+    Words that its dictionary lacks are pronounced as they are spelled, which is near enough to find
+    them. Confidence is how near a word's sounds come, moment by moment, to what the likeliest sounds of
+    all would score there: about 0.15 where the word is said, 0.01 where another one is.
+    """
+
+    language: ClassVar[str] = "en"
+
+    @property
+    def model_id(self) -> str:
+        return f"pocketsphinx {metadata.version('pocketsphinx')} en-us"
+
+    def setup(self) -> None:
+        self._decoder = sphinx_decoder(lm=None, bestpath=False, beam=1e-300, pbeam=1e-300, wbeam=1e-300)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def align(self, samples: np.ndarray, text: str) -> tuple[Word, ...]:
+        words = text.split()
+        said = [[part for part in spoken(word) if self._can_say(part)] for word in words]
+        wanted = " ".join(part for parts in said for part in parts)
+        if not wanted:
+            return ()
+        self._decoder.set_align_text(wanted)
+        found = [_judged(word) for word in sphinx_words(self._decoder, samples)]
+        if " ".join(word.text for word in found) != wanted:  # it did not come to the end
+            return ()
+        parts_found = iter(found)
+        insides = [list(islice(parts_found, len(parts))) for parts in said]
+        return _lay_out(words, [_span(inside) for inside in insides])
+
+    def _can_say(self, word: str) -> bool:
+        """Whether the dictionary has it, or now has it as it is spelled."""
+        if self._decoder.lookup_word(word) is None:
+            sounds = [_SOUNDS[letters] for letters in _SPELLED.findall(_plain(word))]
+            if not sounds:
+                return False
+            self._decoder.add_word(word, " ".join(sounds))
+        return True
+
+
+def _judged(word: Word) -> Word:
+    """With the score of one frame in place of the product of all, which Sphinx has as its 1024th root."""
+    frames = round((word.end - word.start) * 100)
+    return replace(word, confidence=max(word.confidence ** (1024 / frames), 1e-6))  # 0 is "not judged"
+
+
+def _span(parts: Sequence[Word]) -> tuple[Seconds, Seconds, float] | None:
+    """The span of a word that is said as several."""
+    if not parts:
+        return None
+    return parts[0].start, parts[-1].end, sum(part.confidence for part in parts) / len(parts)
+
+
+# what English letters most often stand for
+_SOUNDS = {
+    "ch": "CH", "ck": "K", "ng": "NG", "ph": "F", "qu": "K W", "sh": "SH", "th": "TH", "zh": "ZH",
+    "ai": "EY", "au": "AO", "aw": "AO", "ay": "EY", "ea": "IY", "ee": "IY", "ie": "IY", "oi": "OY",
+    "oo": "UW", "ou": "AW", "ow": "OW", "oy": "OY", "er": "ER", "ir": "ER", "ur": "ER",
+    "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH", "i": "IH",
+    "j": "JH", "k": "K", "l": "L", "m": "M", "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R",
+    "s": "S", "t": "T", "u": "AH", "v": "V", "w": "W", "x": "K S", "y": "IY", "z": "Z",
+}  # fmt: skip
+_SPELLED = re.compile("|".join(_SOUNDS))

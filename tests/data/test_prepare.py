@@ -1,0 +1,103 @@
+"""Everything `prepare` does, on an interview of two synthetic voices."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import run_verb
+from material import files_under
+
+from understudy.data.demo.voice import SAMPLE_RATE, VOICES, join, silence, speak
+from understudy.data.manifest import read_manifest
+from understudy.errors import UserError
+
+INTERVIEW = (
+    ("one", "The boat leaves at seven from the old harbour."),
+    ("two", "I have never been out on the sea before."),
+    ("one", "Then take a warm coat, the wind is cold out there."),
+    ("two", "What if the weather turns while we are far away?"),
+    ("one", "We always listen to the radio before we leave."),
+    ("two", "That is good to hear, thank you very much."),
+)
+
+
+@pytest.fixture(scope="module")
+def interview(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with interview.wav, and reference.wav of voice one beside it."""
+    folder = tmp_path_factory.mktemp("interview")
+    said = [part for who, text in INTERVIEW for part in (speak(text, voice=VOICES[who]), silence(0.8))]
+    sound = join(said).samples + np.random.default_rng(0).normal(scale=3e-4, size=len(join(said).samples))
+    (folder / "talk").mkdir()
+    soundfile.write(folder / "talk" / "interview.wav", sound, SAMPLE_RATE)
+    reference = speak("Good morning, and welcome to our little show by the water.", voice=VOICES["one"])
+    soundfile.write(folder / "reference.wav", reference.samples, SAMPLE_RATE)
+    return folder
+
+
+def settings(interview: Path, workspace: Path) -> list[str]:
+    return [
+        "subject=folder",
+        "subject.name=anna",
+        f"subject.sources=['{interview / 'talk'}']",
+        f"subject.reference='{interview / 'reference.wav'}'",
+        f"workspace='{workspace}'",
+        "engine.workers=1",
+    ]
+
+
+@pytest.fixture(scope="module")
+def done(interview: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its workspace after an undisturbed run; only to be read."""
+    workspace = tmp_path_factory.mktemp("done") / "workspace"
+    assert run_verb("prepare", *settings(interview, workspace)) == 0
+    return workspace
+
+
+def test_the_subject_s_clips_are_kept_and_transcribed(done: Path) -> None:
+    clips = read_manifest(done / "manifests" / "transcribe.jsonl")
+    assert len(clips) == 3
+    assert [clip.start for clip in clips] == sorted(clip.start for clip in clips)
+    assert all(clip["text"] and clip["words"] for clip in clips)
+    assert all(clip.start <= w[0] <= w[1] <= clip.end for clip in clips for w in clip["words"])
+    assert len({clip["speaker"] for clip in clips}) == 1
+    labelled = read_manifest(done / "manifests" / "speakers.jsonl")
+    assert len(labelled) == 6
+    assert len({clip["speaker"] for clip in labelled}) == 2
+    assert all(clip["face"] is False for clip in read_manifest(done / "manifests" / "faces.jsonl"))
+
+
+def test_a_second_run_computes_nothing(interview: Path, done: Path) -> None:
+    before = files_under(done / "manifests", but=["report.json"])
+    assert run_verb("prepare", *settings(interview, done)) == 0
+    assert files_under(done / "manifests", but=["report.json"]) == before
+    rows = json.loads((done / "manifests" / "report.json").read_text())
+    assert {row["stage"]: row["cached"] for row in rows} == {row["stage"]: row["clips_in"] for row in rows}
+    assert {"scrape", "speakers", "transcribe", "faces"} <= {row["stage"] for row in rows}
+
+
+def test_a_dry_run_tells_and_changes_nothing(
+    interview: Path, done: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files_under(done)
+    given = [*settings(interview, done), "dry_run=true", "until=clean", "stages.clean.min_snr=60.5"]
+    assert run_verb("prepare", *given) == 0
+    assert files_under(done) == before
+    out = capsys.readouterr().out
+    row = next(line.split() for line in out.splitlines() if line.startswith("clean "))
+    assert row[:3] == ["clean", "6", "0"]
+    assert "SNR below 60.5 dB" in out
+
+
+def test_a_dry_run_needs_a_run_to_compare_with(interview: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run prepare once"):
+        run_verb("prepare", *settings(interview, tmp_path), "dry_run=true")
+
+
+def test_until_stops_after_a_stage(interview: Path, tmp_path: Path) -> None:
+    assert run_verb("prepare", *settings(interview, tmp_path), "until=cut") == 0
+    assert (tmp_path / "manifests" / "cut.jsonl").exists()
+    assert not (tmp_path / "manifests" / "measure.jsonl").exists()
+    with pytest.raises(UserError, match=r"until=cutting: there is no such stage; the stages are decode, cut"):
+        run_verb("prepare", *settings(interview, tmp_path), "until=cutting")
