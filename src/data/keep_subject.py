@@ -38,7 +38,7 @@ class KeepSubject(SetStage):
     reference: str | None = None  # sound or video with a few seconds of the subject alone
     choose: str | None = None
     max_distance: float = 0.16  # only drawn here; `speakers` applies it
-    max_reference_distance: float = 0.3
+    max_reference_distance: float = 0.25
     reference_content: str = field(init=False, default="")  # so that another recording is another key
 
     def __post_init__(self) -> None:
@@ -48,8 +48,10 @@ class KeepSubject(SetStage):
 
     def key(self, *clips: Clip) -> str:
         if self.choose == "reference":  # read only now: the demo's is made by then
-            assert self.reference is not None
-            with Path(self.reference).expanduser().open("rb") as file:
+            path = Path(str(self.reference)).expanduser()
+            if not path.is_file():
+                raise UserError(f"subject.reference={self.reference}: there is no such file")
+            with path.open("rb") as file:
                 self.reference_content = hashlib.file_digest(file, "sha256").hexdigest()
         return super().key(*clips)
 
@@ -84,8 +86,7 @@ class KeepSubject(SetStage):
 
     def _like_reference(self, centres: Centres, heard: str) -> str:
         """The speaker who is nearest to the reference."""
-        assert self.reference is not None
-        samples = read_audio(Path(self.reference).expanduser(), end=MAX_REFERENCE)
+        samples = read_audio(Path(str(self.reference)).expanduser(), end=MAX_REFERENCE)
         seconds = len(samples) / SAMPLE_RATE
         if seconds < MIN_REFERENCE:
             raise UserError(

@@ -155,24 +155,28 @@ class RayCluster:
                 outcomes = self._outcomes(reference)
                 if outcomes is not None:
                     idle.append(task.worker)
-                    if not task.indices:
-                        generation = 0
+                    generation = generation if task.indices else 0
                     yield from zip(task.indices, outcomes, strict=True)
                     continue
                 self._dismiss(task.worker)
-                deaths.update(task.indices)
-                todo.extend(index for index in task.indices if deaths[index] < self.attempts)
+                if not task.indices:
+                    generation = self._next_generation(task, stage)
                 for index in task.indices:
-                    if deaths[index] == self.attempts:
+                    deaths[index] += 1
+                    if deaths[index] < self.attempts:
+                        todo.append(index)
+                    else:
                         died = f"{self.attempts} workers, one after the other, died on this item"
                         yield index, Outcome(error=f"{died} (out of memory?)")
-                if not task.indices:
-                    generation = task.generation + 1
-                if generation == self.attempts:
-                    raise UserError(
-                        f"{stage.name}: one worker after the other dies while it loads its models "
-                        "(out of memory?); give each more with engine.memory_per_worker=..."
-                    )
+
+    def _next_generation(self, task: Task, stage: Stage) -> int:
+        """After a worker died before it came to any item; raises `UserError` when that is no chance."""
+        if task.generation + 1 == self.attempts:
+            raise UserError(
+                f"{stage.name}: one worker after the other dies while it loads its models (out of memory?); "
+                "give each more with engine.memory_per_worker=..."
+            )
+        return task.generation + 1
 
     def _connect(self) -> None:
         """Start or find the cluster; raises `UserError` where that fails or no node can hold a worker."""

@@ -82,15 +82,14 @@ def _figure(
 
 def flat(vectors: np.ndarray) -> np.ndarray:
     """(clips, 2): clips whose `vectors` (clips, dim) are alike lie close to each other."""
-    from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
-    if len(vectors) < 10:
-        padded = np.pad(vectors, ((0, max(2 - len(vectors), 0)), (0, 0)), mode="edge")
-        places: np.ndarray = PCA(2, random_state=0).fit_transform(padded)[: len(vectors)]
-    else:
-        perplexity = min(30.0, (len(vectors) - 1) / 3)
-        places = TSNE(2, perplexity=perplexity, metric="cosine", random_state=0).fit_transform(vectors)
+    if len(vectors) < 10:  # too few for neighbourhoods: the two main directions
+        left, strength, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+        main: np.ndarray = np.pad(left * strength, ((0, 0), (0, 1)))[:, :2]
+        return main
+    perplexity = min(30.0, (len(vectors) - 1) / 3)
+    places: np.ndarray = TSNE(perplexity=perplexity, metric="cosine", random_state=0).fit_transform(vectors)
     return places
 
 

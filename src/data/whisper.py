@@ -25,8 +25,8 @@ from understudy.errors import UserError
 class WhisperRecognizer:
     """`pretrained` is a hub's name or a folder; `language` a code, or None to detect it clip by clip.
 
-    On a GPU it computes in 16 bits and in batches of one size, filled up where clips are few: how
-    sums are rounded depends on a batch's size, and what a clip gives must not depend on its company.
+    On a GPU it computes in 16 bits and in batches of one size, filled up where clips are few: how sums
+    are rounded depends on a batch's size, and what a clip gives shall not depend on its company.
     Confidence is the mean probability of the text's tokens, its end included.
     """
 
@@ -168,7 +168,10 @@ class WhisperRecognizer:
         begins = [k for k, token in enumerate(spelled) if k == 0 or token[0] in "ĠĊ"]
         words = []
         for first, after in pairwise([*begins, len(tokens)]):
-            if text := tokenizer.decode(tokens[first:after]).strip():
-                confidence = sum(chances[first:after]) / (after - first)
-                words.append(Word(times[first], times[after], text, confidence))
+            parts = tokenizer.decode(tokens[first:after]).split()  # one, but for rare kinds of space
+            confidence = sum(chances[first:after]) / (after - first)
+            borders = np.linspace(times[first], times[after], len(parts) + 1).tolist()
+            words += [
+                Word(*span, part, confidence) for part, span in zip(parts, pairwise(borders), strict=True)
+            ]
         return tuple(words)

@@ -72,7 +72,13 @@ def test_no_manifest_yet(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     write_atomically(path, "old\n")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "new\n" * 10000 + "\ud800")
+    with pytest.raises(TypeError):
+        write_atomically(path, b"new\n")  # type: ignore[arg-type]
     assert path.read_text() == "old\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_that_are_no_text_are_written_readably(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    write_atomically(path, "take \udcff.mp4\n")
+    assert path.read_text("utf-8") == "take \\udcff.mp4\n"

@@ -1,6 +1,8 @@
 """Everything `prepare` does, on an interview of two synthetic voices."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +103,28 @@ def test_until_stops_after_a_stage(interview: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "manifests" / "measure.jsonl").exists()
     with pytest.raises(UserError, match=r"until=cutting: there is no such stage; the stages are decode, cut"):
         run_verb("prepare", *settings(interview, tmp_path), "until=cutting")
+
+
+@pytest.mark.slow
+def test_one_person_is_found_in_real_interviews(corpus: Path, tmp_path: Path) -> None:
+    reference = sorted((corpus / "grid" / "s1").glob("*.mp4"))[0]
+    given = [
+        "subject=folder",
+        "subject.name=s1",
+        f"subject.sources=['{corpus / 'interviews'}']",
+        f"subject.reference='{reference}'",
+        f"workspace={tmp_path}",
+    ]
+    assert run_verb("prepare", *given) == 0
+    script = Path(__file__).parents[2] / "experiments" / "score_interviews.py"
+    command = [sys.executable, str(script), str(tmp_path), str(corpus / "interviews"), "--subject", "s1"]
+    table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in table.splitlines() if line.startswith("interview_")]
+    assert len(rows) == 2
+    for _, recall, precision, others, crossing, purity, found, _, true, *_ in rows:
+        assert float(recall) >= 0.97
+        assert float(precision) >= 0.97
+        assert float(others) <= 0.01
+        assert float(purity) >= 0.97
+        assert crossing == "0"
+        assert found == true

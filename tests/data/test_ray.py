@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import prepare_settings, run_verb
+from conftest import find_command, prepare_settings, run_verb
 from material import files_under
 from test_stage import Broken, Shout, Together, batches, calls, clips_of, made
 
@@ -192,6 +193,7 @@ def test_a_setup_that_fails(
     assert not list((tmp_path / "shout").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alone")
 def test_prepare_on_a_cluster(cluster: Any, recordings: Path, prepared: Path, tmp_path: Path) -> None:
     """The real stages, and the bytes of the local engine."""
@@ -200,6 +202,26 @@ def test_prepare_on_a_cluster(cluster: Any, recordings: Path, prepared: Path, tm
     far = ["engine=ray", f"engine.address='{cluster.address}'", "engine.workers=2"]
     assert run_verb("prepare", *settings, *far) == 0
     assert made(workspace) == made(prepared)
+
+
+@pytest.mark.slow
+def test_a_machine_of_its_own(recordings: Path, tmp_path: Path) -> None:
+    """Without an address, and nothing is said but by us."""
+    workspace = tmp_path / "workspace"
+    settings = prepare_settings(recordings, workspace)
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as home:  # sockets need short paths
+        done = subprocess.run(
+            [find_command(), "prepare", *settings, "engine=ray", "until=decode"],
+            env={**os.environ, "RAY_TMPDIR": home, "HOME": home},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert ["decode", "3", "3"] in [line.split()[:3] for line in done.stdout.splitlines()]
+    assert done.stdout.splitlines()[0].startswith("stage ")
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert [line for line in lines if not line.startswith(("scrape ", "decode "))] == []
 
 
 def test_a_node_that_does_not_share_the_workspace(tmp_path: Path) -> None:

@@ -364,6 +364,7 @@ def test_two_texts_for_one_clip_are_both_shown(
     page.route("**/api/changes*", lambda route: route.abort())  # this tab hears late of the other
     other.locator("#text").fill("theirs")
     saved(other)
+    page.bring_to_front()
     page.locator("#text").fill("mine")
     conflict = page.locator("#conflict")
     expect(conflict).to_contain_text("This text was changed elsewhere while you were writing")

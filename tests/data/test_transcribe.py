@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import config_of
-from hydra.utils import instantiate
 from scipy.signal import resample_poly
 from tiny_models import tiny_ctc, tiny_whisper
 
@@ -42,7 +40,7 @@ def test_repetition() -> None:
     assert flags("so it is it is it is it is", 4.0) == ["repetition"]
     assert flags("I am going to the park. " * 4, 10.0) == ["repetition"]
     assert flags("the same song and the same dance " * 12, 30.0) == ["repetition"]
-    words = "one potato and two potatoes are three potatoes".split()
+    words = ["one", "potato", "and", "two", "potatoes", "are", "three"]
     assert flags(" ".join(a + " " + b for a in words for b in words), 60.0) == ["repetition"], "when packed"
 
 
@@ -65,7 +63,7 @@ def test_nobody_speaks() -> None:
 
 def test_thresholds_are_settings() -> None:
     lenient = Transcribe(
-        max_characters_per_second=1000,
+        max_characters_per_second=10_000,
         min_characters_per_second=0,
         max_compression_ratio=100,
         max_repeats=100,
@@ -151,9 +149,10 @@ def test_without_an_aligner_times_are_the_recognisers(run: Run) -> None:
 
 
 def test_two_recognisers_disagree(run: Run, tmp_path: Path) -> None:
-    same = SphinxRecognizer()
-    assert [clip["disagreement"] for clip in run(Transcribe(second=same))] == [0.0, 0.0]
-    babbler = WhisperRecognizer(pretrained=str(tiny_whisper(tmp_path / "tiny")), max_tokens=20, device="cpu")
+    babbler = WhisperRecognizer(
+        pretrained=str(tiny_whisper(tmp_path / "tiny")), language="en", max_tokens=20, device="cpu"
+    )
+    assert [clip["disagreement"] for clip in run(Transcribe(babbler, second=replace(babbler)))] == [0.0, 0.0]
     said, silent = run(Transcribe(second=babbler))
     assert said["text"].startswith("please call"), "the first one is believed"
     assert 0.5 < said["disagreement"] <= 1.0
