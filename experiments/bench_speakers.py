@@ -10,6 +10,7 @@ Clips are whole sentences, pieces of 1.2 to 3 s of them, and the stretches of on
     own, next    distance of clips to their speaker's centre, highest, and to the next speaker's, lowest
     found        speakers found and there are; purity and uncertain are shares of clips
     right from   `max_distance` for which the number is right and every cluster pure
+    crowds       1 to 5 people at random, 3 to 40 clips of each: how often the number is right
 """
 
 import argparse
@@ -32,10 +33,12 @@ from understudy.data.embed import voice_changes
 from understudy.data.embedding import Reliability, SpeakerEncoder, unit
 from understudy.data.media import SAMPLE_RATE, read_audio
 from understudy.data.speaker_report import pair_distances
-from understudy.data.speakers import distances_to, tell_apart
+from understudy.data.speakers import METHODS, distances_to, tell_apart
 from understudy.tables import print_table
 
 Voices = dict[str, list[np.ndarray]]  # of each speaker, clips (samples,) at 16 kHz
+MANY_SHORT = "librispeech, 1.2 to 3 s"
+CROWDS = 200
 DURATIONS = (1.0, 1.5, 2.0, 3.0, 4.5, 7.0, 11.0)  # seconds
 
 
@@ -118,8 +121,10 @@ class Bench:
         durations = np.array([len(clip) / SAMPLE_RATE for _, clip in clips])
         return vectors, durations, np.array([who for who, _ in clips])
 
-    def row(self, name: str, voices: Voices) -> tuple[list[Any], tuple[np.ndarray, np.ndarray]]:
-        vectors, durations, truth = self.embed(voices)
+    def row(
+        self, name: str, vectors: np.ndarray, durations: np.ndarray, truth: np.ndarray
+    ) -> tuple[list[Any], tuple[np.ndarray, np.ndarray]]:
+        """A row of the first table, and distances of pairs of one speaker and of two."""
         known = self.reliability(durations)
         plain = pair_distances(vectors, np.ones(len(vectors)), truth)
         same, different = pair_distances(vectors, known, truth)
@@ -147,11 +152,34 @@ class Bench:
         ]  # fmt: skip
         return row, (same, different)
 
+    def crowds(self, vectors: np.ndarray, durations: np.ndarray, truth: np.ndarray) -> list[list[Any]]:
+        """Every method on the same sets of clips, drawn from those of many people."""
+        rows = []
+        for method in METHODS:
+            rng = np.random.default_rng(0)
+            right, uncertain, wrong = [], [], []
+            for _ in range(CROWDS):
+                people = rng.permutation(np.unique(truth))[: rng.integers(1, 6)]
+                own = [rng.permutation(np.flatnonzero(truth == who))[: rng.integers(3, 41)] for who in people]
+                some = np.concatenate(own)
+                labels = tell_apart(
+                    vectors[some],
+                    durations[some],
+                    reliability=self.reliability,
+                    max_distance=self.max_distance,
+                    method=method,
+                )
+                right.append(labels.max() + 1 == len(people))
+                uncertain.append((labels < 0).mean())
+                wrong.append(1 - purity(labels, truth[some]))
+            rows.append([self.name, method, *(float(np.mean(each)) for each in (right, uncertain, wrong))])
+        return rows
+
     def cosines(self, voices: Voices) -> tuple[list[float], float]:
         """Mean cosine of two clips of one speaker for all DURATIONS, and the `half` that fits best."""
         found = []
         for seconds in tqdm(DURATIONS, desc=f"{self.name}, reliability", leave=False):
-            clips = {who: own[:10] for who, own in pieces(voices, seconds, seconds).items()}
+            clips = {who: own[:6] for who, own in pieces(voices, seconds, seconds).items()}
             vectors, _, truth = self.embed(clips)
             same, _ = pair_distances(vectors, np.ones(len(vectors)), truth)
             found.append(1 - float(same.mean()))
@@ -162,7 +190,7 @@ class Bench:
         ]
         return found, float(halves[np.argmin(error)])
 
-    def changes(self, voices: Voices, count: int = 60, seed: int = 0) -> list[Any]:
+    def changes(self, voices: Voices, count: int = 50, seed: int = 0) -> list[Any]:
         """Of sentences joined in twos: how often the change is found, and one where there is none."""
         rng = np.random.default_rng(seed)
         names = list(voices)
@@ -269,21 +297,24 @@ def main() -> None:
     sentences = librispeech(arguments.corpus)
     sets = {
         "librispeech, sentences": sentences,
-        "librispeech, 1.2 to 3 s": pieces(sentences, 1.2, 3.0),
+        MANY_SHORT: pieces(sentences, 1.2, 3.0),
         "meetings": meetings(arguments.corpus),
     }
     for path in sorted((arguments.corpus / "interviews").glob("*.truth.json")):
         sets[path.name.partition(".")[0]] = interview(path)
-    rows, pairs, limits, fits, changes, channels, costs = [], {}, {}, [], [], [], []
+    rows, crowds, pairs, limits, fits, changes, channels, costs = [], [], {}, {}, [], [], [], []
     for name in arguments.encoder:
         overrides = (
             [f"encoder.model.source={arguments.source}"] if name == "ecapa" and arguments.source else []
         )
         bench = Bench(name, overrides)
         for set_name, voices in sets.items():
-            row, both = bench.row(set_name, voices)
+            found = bench.embed(voices)
+            row, both = bench.row(set_name, *found)
             rows.append(row)
             pairs[f"{name}: {set_name}"], limits[f"{name}: {set_name}"] = both, bench.max_distance
+            if set_name == MANY_SHORT:
+                crowds += bench.crowds(*found)
         cosines, half = bench.cosines(sentences)
         fits.append([name, *cosines, half, bench.reliability.half])
         changes.append(bench.changes(sentences))
@@ -294,6 +325,7 @@ def main() -> None:
          "uncertain", "right from"],
         rows,
     )  # fmt: skip
+    print_table(["encoder", f"crowds of {MANY_SHORT}", "number right", "uncertain", "wrong"], crowds)
     print_table(["mean cosine", *(f"{d:g} s" for d in DURATIONS), "half, fitted", "half, set"], fits)
     print_table(["two voices joined", "found", "within 0.4 s", "found in one voice"], changes)
     print_table(

@@ -5,11 +5,11 @@
 CORPUS holds `speech/ljspeech` (recordings and `metadata.csv`) and `grid` (a folder a speaker, sentences
 named after their words, `.align` beside them with the true times of words).
 
-    WER, CER      word and character error rate, of normalised text
-    wrong ~ sure  rank correlation of a clip's CER with its confidence: -1 would find every error
-    cost          seconds of computing on one core for a second of sound
-    start, end    error of a word's borders in milliseconds: half are below p50, 95 of 100 below p95;
-                  a transcriber's own times are of the words that it got right
+    WER, CER         word and character error rate, of normalised text
+    cost             seconds of computing on one core for a second of sound
+    confidence, fit  rank correlation with the WER of a clip, over all clips: -1 would sort them by it
+    start, end       error of a word's borders in milliseconds: half are below p50, 95 of 100 below p95;
+                     a transcriber's own times are of the words that it got right
 """
 
 import argparse
@@ -29,6 +29,7 @@ from tqdm import tqdm
 from understudy.data.media import SAMPLE_RATE, Seconds, read_audio
 from understudy.data.recognizers import Recognizer, SphinxRecognizer, Transcript, Word
 from understudy.data.text import character_error_rate, spoken, tokens, word_error_rate
+from understudy.data.transcribe import fit_of
 from understudy.data.whisper import WhisperRecognizer
 from understudy.data.word_times import Aligner, CtcAligner, SphinxAligner
 from understudy.tables import print_table
@@ -102,6 +103,49 @@ def border_row(name: str, errors: Sequence[np.ndarray]) -> list[Any]:
     return [name, len(together), *(f"{value:.0f}" for value in (p50[0], p95[0], p50[1], p95[1]))]
 
 
+def fit(sentence: Sentence, text: str, aligner: Aligner) -> float:
+    return fit_of(aligner.align(sentence.samples, text)) or 0.0
+
+
+def compare_recognizers(
+    recognizers: dict[str, Recognizer], aligner: Aligner, sets: dict[str, list[Sentence]]
+) -> list[list[Any]]:
+    """Prints their error rates and how well these can be guessed; gives rows of their word times."""
+    rates, signs, borders = [], [], []
+    for name, recognizer in recognizers.items():
+        recognizer.setup()
+        pairs: list[tuple[Sentence, Transcript]] = []
+        for place, sentences in sets.items():
+            heard, cost = transcribe(recognizer, sentences)
+            texts, truth = [transcript.text for transcript in heard], [s.text for s in sentences]
+            words = sum(len(tokens(text)) for text in truth)
+            wer, cer = word_error_rate(truth, texts), character_error_rate(truth, texts)
+            rates.append([name, place, len(sentences), words, wer, cer, cost])
+            pairs += zip(sentences, heard, strict=True)
+        wrong = [word_error_rate([s.text], [t.text]) for s, t in pairs]
+        told = [t.confidence for _, t in pairs], [fit(s, t.text, aligner) for s, t in pairs]
+        signs.append([name, len(pairs), *(float(spearmanr(wrong, sign).statistic) for sign in told)])
+        borders.append(
+            border_row(f"{name}, its own text", [border_errors(t.words, s.words) for s, t in pairs])
+        )
+    print_table(["transcriber", "recordings", "clips", "words", "WER", "CER", "cost"], rates)
+    print_table(["sign of errors", "clips", "confidence", "fit"], signs)
+    return borders
+
+
+def compare_aligners(aligners: dict[str, Aligner], timed: list[Sentence]) -> list[list[Any]]:
+    """Prints how well they tell a text from another one; gives rows of their word times."""
+    fits, borders = [], []
+    for name, aligner in aligners.items():
+        found = [border_errors(aligner.align(s.samples, s.text), s.words) for s in timed]
+        borders.append(border_row(f"{name}, the true text", found))
+        for whose, texts in (("its own", timed), ("another's", timed[7:] + timed[:7])):
+            values = [fit(s, other.text, aligner) for s, other in zip(timed, texts, strict=True)]
+            fits.append([f"{name}, {whose}", len(values), *np.percentile(values, (1, 5, 50, 95, 99))])
+    print_table(["fit of a clip and a text", "clips", "p1", "p5", "p50", "p95", "p99"], fits)
+    return borders
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("corpus", type=Path)
@@ -117,29 +161,10 @@ def main() -> None:
     recognizers |= {Path(name).name: WhisperRecognizer(pretrained=name) for name in arguments.whisper}
     aligners: dict[str, Aligner] = {"pocketsphinx": SphinxAligner()}
     aligners |= {Path(name).name: CtcAligner(pretrained=name) for name in arguments.ctc}
-
-    rates, borders = [], []
-    for name, recognizer in recognizers.items():
-        recognizer.setup()
-        own = []
-        for place, sentences in sets.items():
-            heard, cost = transcribe(recognizer, sentences)
-            texts, truth = [transcript.text for transcript in heard], [s.text for s in sentences]
-            each = [character_error_rate([a], [b]) for a, b in zip(truth, texts, strict=True)]
-            sure = spearmanr(each, [transcript.confidence for transcript in heard]).statistic
-            words = sum(len(tokens(text)) for text in truth)
-            wer, cer = word_error_rate(truth, texts), character_error_rate(truth, texts)
-            rates.append([name, place, len(sentences), words, wer, cer, float(sure), cost])
-            own += [border_errors(t.words, s.words) for t, s in zip(heard, sentences, strict=True) if s.words]
-        borders.append(border_row(f"{name}, of its own text", own))
-    for name, aligner in aligners.items():
+    for aligner in aligners.values():
         aligner.setup()
-        spoken_words = [s for sentences in sets.values() for s in sentences if s.words]
-        aligned = [(aligner.align(s.samples, s.text), s) for s in tqdm(spoken_words, desc=name, leave=False)]
-        borders.append(
-            border_row(f"{name}, of the true text", [border_errors(w, s.words) for w, s in aligned])
-        )
-    print_table(["transcriber", "recordings", "clips", "words", "WER", "CER", "wrong ~ sure", "cost"], rates)
+    borders = compare_recognizers(recognizers, aligners["pocketsphinx"], sets)
+    borders += compare_aligners(aligners, [s for sentences in sets.values() for s in sentences if s.words])
     print_table(["word times of GRID", "words", "start p50", "p95", "end p50", "p95"], borders)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from understudy.data.hub import _folder, _hub_is_out_of_reach
+from understudy.data.hub import _folder, _hub_is_out_of_reach, pick_device
 from understudy.data.media import SAMPLE_RATE, Seconds
 from understudy.errors import UserError, one_line
 
@@ -123,7 +123,7 @@ class GE2E(_Encoder):
                 f"{self._path}: not the weights of GE2E ({one_line(error)[:120]}); "
                 "give Resemblyzer's pretrained.pt, or leave encoder.model.weights out"
             ) from None
-        return network.eval().to(self._device)
+        return network.eval().to(pick_device(self._device))
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         return unit(self.windows(samples)[0].mean(axis=0))
@@ -132,7 +132,7 @@ class GE2E(_Encoder):
     def windows(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         level = np.sqrt(np.mean(np.square(samples)))
         samples = samples * np.float32(10 ** (self._level / 20) / max(level, 1e-5))
-        mel = _spectrogram()(torch.from_numpy(samples)).T.to(self._device)
+        mel = _spectrogram()(torch.from_numpy(samples)).T.to(self._network.linear.weight.device)
         rate = SAMPLE_RATE / HOP  # frames a second
         spans = _spans(len(mel), round(self.window * rate), round(self._step * rate))
         vectors = self._network(torch.stack([mel[start:end] for start, end in spans]))
@@ -201,7 +201,7 @@ class ECAPA(_Encoder):
         *,
         source: str = "speechbrain/spkrec-ecapa-voxceleb",
         step: Seconds = 0.5,
-        device: str = "cpu",
+        device: str = "auto",
     ) -> None:
         self._source = source
         self._step = step
@@ -230,8 +230,10 @@ class ECAPA(_Encoder):
                 "or use encoder=ge2e"
             ) from None
         folder = self._source if self._digest else self._fetched()
+        device = pick_device(self._device)
+        name = f"cuda:{device.index or 0}" if device.type == "cuda" else str(device)  # it wants the number
         try:
-            return EncoderClassifier.from_hparams(folder, run_opts={"device": self._device})
+            return EncoderClassifier.from_hparams(folder, run_opts={"device": name})
         except Exception as error:  # whatever a recipe of another kind comes to
             raise UserError(
                 f"encoder.model.source={self._source}: is no ECAPA-TDNN of SpeechBrain "

@@ -70,11 +70,16 @@ def load_pretrained(
 
 
 def pick_device(device: str) -> "torch.device":
-    """`auto` is a GPU where there is one."""
+    """`auto` is a GPU where there is one. Raises `UserError` for one that there is not."""
     import torch
 
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"device={device}: cannot be used ({reason}); take device=auto") from None
     return torch.device(device)
 
 

@@ -59,9 +59,10 @@ class RayCluster:
     """Workers on all nodes of a Ray cluster, started once for all stages.
 
     Workers write their results straight into the workspace: it and the recordings lie in a folder
-    that all nodes have under one path. `ray start` runs on each node from an installation of this
-    package, the same everywhere. What is lost with a worker or a node is what they had in flight;
-    others do it again. A node that joins is used within seconds.
+    that all nodes have under one path, and so does what settings name by path. `ray start` runs on
+    each node from an installation of this package, the same everywhere (with RAY_USAGE_STATS_ENABLED=0
+    and --include-dashboard=false, which only who starts a cluster can say). What is lost with a worker
+    or a node is what they had in flight; others do it again. A node that joins is used within seconds.
 
     address            None: the cluster this machine is in, else one of this machine alone, for this
                        run; "auto": the cluster this machine is in; "HOST:PORT" of its head
@@ -159,6 +160,8 @@ class RayCluster:
                     yield from zip(task.indices, outcomes, strict=True)
                     continue
                 self._dismiss(task.worker)
+                while idle:  # others may have gone with it: no item is given to them before they answer
+                    load(idle.pop())
                 if not task.indices:
                     generation = self._next_generation(task, stage)
                 for index in task.indices:
@@ -180,7 +183,8 @@ class RayCluster:
 
     def _connect(self) -> None:
         """Start or find the cluster; raises `UserError` where that fails or no node can hold a worker."""
-        os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
         import ray
 
         if not self._connected:

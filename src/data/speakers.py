@@ -81,31 +81,29 @@ def tell_apart(
     clustered, for they say most of a voice; then every clip goes to the nearest voice.
     """
     known = reliability(durations)
+    order = np.argsort(-durations, kind="stable")
     centres = np.zeros((0, vectors.shape[1]))
-    waiting = np.argsort(-durations, kind="stable")
-    while len(waiting):  # again with what is far from every voice, in sets too large to be clustered whole
-        chosen, waiting = waiting[:max_clustered], waiting[max_clustered:]
-        distances = 1 - vectors[chosen] @ vectors[chosen].T / np.outer(known[chosen], known[chosen])
+    while len(order):  # what is far from every voice found so far is searched for others
+        some, order = order[:max_clustered], order[max_clustered:]
+        distances = 1 - vectors[some] @ vectors[some].T / np.outer(known[some], known[some])
         groups = METHODS[method](distances, max_distance, n_speakers)
-        found = _voices(vectors[chosen], durations[chosen], groups, min_speech, n_speakers)
+        found, spoken = _centres(vectors[some], durations[some], groups)
+        if n_speakers is not None:
+            centres = found[:n_speakers]
+            break
         if len(centres):
-            found = found[(1 - found @ centres.T).min(axis=1) > max_distance]
-        centres = np.concatenate([centres, found])
-        far = distances_to(centres, vectors[waiting], known[waiting]).min(axis=1) > max_distance
-        waiting = waiting[far]
+            new = (spoken >= min_speech) & ((1 - found @ centres.T).min(axis=1) > max_distance)
+        else:
+            new = spoken >= min(min_speech, spoken[0])
+        centres = np.concatenate([centres, found[new]])
+        order = order[distances_to(centres, vectors[order], known[order]).min(axis=1) > max_distance]
     for _ in range(3):
         labels = _nearest(centres, vectors, known, max_distance, min_margin)
-        centres = np.stack(
-            [
-                unit(durations[labels == k] @ vectors[labels == k]) if (labels == k).any() else centre
-                for k, centre in enumerate(centres)
-            ]
-        )
+        for k in np.unique(labels[labels >= 0]):
+            centres[k] = unit(durations[labels == k] @ vectors[labels == k])
     labels = _nearest(centres, vectors, known, max_distance, min_margin)
     spoken = np.bincount(labels + 1, weights=durations, minlength=len(centres) + 1)[1:]
-    rank = np.empty(len(centres) + 1, int)
-    rank[np.argsort(-spoken, kind="stable")] = np.arange(len(centres))
-    rank[-1] = -1  # where label -1 looks
+    rank = np.append(np.argsort(np.argsort(-spoken, kind="stable")), -1)  # the last is where -1 looks
     return rank[labels]
 
 
@@ -118,20 +116,13 @@ def distances_to(centres: np.ndarray, vectors: np.ndarray, known: np.ndarray) ->
     return distances
 
 
-def _voices(
-    vectors: np.ndarray,
-    durations: np.ndarray,
-    groups: np.ndarray,
-    min_speech: Seconds,
-    n_speakers: int | None,
-) -> np.ndarray:
-    """Centres (voices, dim) of the groups that are speakers, the largest first; group -1 is none."""
+def _centres(vectors: np.ndarray, durations: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean directions (groups, dim) and seconds (groups,), the largest first; group -1 is none."""
     names = np.unique(groups[groups >= 0])
     spoken = np.array([durations[groups == name].sum() for name in names])
-    order = np.argsort(-spoken, kind="stable")[:n_speakers]
-    if n_speakers is None and spoken.max() >= min_speech:
-        order = order[spoken[order] >= min_speech]
-    return np.array([unit(durations[groups == names[k]] @ vectors[groups == names[k]]) for k in order])
+    order = np.argsort(-spoken, kind="stable")
+    mean = np.stack([unit(durations[groups == name] @ vectors[groups == name]) for name in names[order]])
+    return mean, spoken[order]
 
 
 def _nearest(

@@ -11,7 +11,7 @@ import pytest
 from tiny_models import tiny_ctc, tiny_whisper
 from transformers import Wav2Vec2ForCTC, Wav2Vec2Processor, WhisperForConditionalGeneration, WhisperProcessor
 
-from understudy.data.hub import load_pretrained, model_name
+from understudy.data.hub import load_pretrained, model_name, pick_device
 from understudy.errors import UserError
 
 NOWHERE = "nobody/has-this-model"
@@ -159,3 +159,11 @@ def test_a_name_that_the_hub_does_not_have(hub_without_it: str, monkeypatch: pyt
     )
     with pytest.raises(UserError, match=f"^{NOWHERE}: cannot be loaded as .*{NOWHERE}.*; take asr=sphinx$"):
         load(NOWHERE)
+
+
+def test_devices() -> None:
+    assert pick_device("auto").type in ("cpu", "cuda")
+    assert pick_device("cpu").type == "cpu"
+    for device in ("cuda:99", "toaster"):
+        with pytest.raises(UserError, match=f"^device={device}: cannot be used .*; take device=auto$"):
+            pick_device(device)
