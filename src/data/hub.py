@@ -5,7 +5,6 @@ that do not belong to the class that was asked for are an error and not a guess.
 """
 
 import hashlib
-import os
 import re
 import urllib.error
 import urllib.request
@@ -16,10 +15,6 @@ from understudy.errors import UserError
 
 if TYPE_CHECKING:
     import torch
-
-# read when the libraries are first imported, so that these are imported where they are used
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
 _TIMEOUT = 5.0  # seconds in which the hub answers, or does not
 _DECIDING = {".json", ".safetensors", ".bin", ".txt"}  # files that decide what a model answers

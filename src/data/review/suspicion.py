@@ -56,6 +56,7 @@ class Suspicion:
     """The weight of each sign."""
 
     confidence: float = 0.8  # of the transcriber
+    fit: float = 0.7  # of the text to the sound, against the rest of the set
     rate: float = 0.6  # characters a second, against the rest of the set
     disagreement: float = 0.8  # of two transcribers
     speaker_distance: float = 0.5  # from the subject's voice, against the rest of the set
@@ -71,13 +72,16 @@ class Suspicion:
     def learn(self, clips: Sequence[Clip]) -> None:
         """See what is usual in this set."""
         self._rates = Spread.of(r for r in map(characters_per_second, clips) if r)
-        distances = (known(clip, "speaker_distance") for clip in clips)
-        self._distances = Spread.of(d for d in distances if d is not None)
+        self._distances, self._fits = (
+            Spread.of(v for clip in clips if (v := known(clip, name)) is not None)
+            for name in ("speaker_distance", "fit")
+        )
 
     def signs(self, clip: Clip) -> list[Sign]:
-        """All six, known or not."""
+        """All of them, known or not."""
         return [
             self._confidence(clip),
+            self._fit(clip),
             self._rate(clip),
             self._disagreement(clip),
             self._distance(clip),
@@ -102,6 +106,13 @@ class Suspicion:
             least = min(doubtful, key=lambda w: w[3])
             words += f", least of “{least[2]}” ({least[3]:.0%})"
         return Sign("confidence", label, _share(1 - confidence), words, brief)
+
+    def _fit(self, clip: Clip) -> Sign:
+        label, value = "text and sound", known(clip, "fit")
+        if value is None:
+            return Sign("fit", label)
+        words = f"the sound bears it out by {value:.2f}, usual here from {self._fits.low:.2f}"
+        return Sign("fit", label, self._fits.below(value), words, "sounds otherwise")
 
     def _rate(self, clip: Clip) -> Sign:
         label, rate = "speaking rate", characters_per_second(clip)
