@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -133,23 +134,21 @@ def read_frames(
         half = 0.5 / fps  # nearest picture: containers round their time stamps
         last_shown = 1.0 / float(stream.average_rate or fps)
         count = 0
-        current: np.ndarray | None = None
+        current: av.VideoFrame | None = None
         time = 0.0
-        for frame in _decode(container, stream, start):
-            if frame.pts is None:
+        for frame in chain(_decode(container, stream, start), [None]):
+            if frame is not None and frame.pts is None:
                 continue
-            time = float(frame.pts * frame.time_base) - zero
+            time = time + last_shown if frame is None else float(frame.pts * frame.time_base) - zero
+            picture: np.ndarray | None = None
             while current is not None and start + count / fps + half < time:
                 if end is not None and start + count / fps >= end - half:
                     return
-                yield current
+                # only now: most of what is decoded on the way to `start` is never shown
+                picture = _to_rgb(current, reformatter, size) if picture is None else picture
+                yield picture
                 count += 1
-            current = _to_rgb(frame, reformatter, size)
-        while current is not None and start + count / fps + half < time + last_shown:
-            if end is not None and start + count / fps >= end - half:
-                return
-            yield current
-            count += 1
+            current = frame
 
 
 def _to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter, size: tuple[int, int] | None) -> np.ndarray:

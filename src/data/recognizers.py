@@ -64,17 +64,21 @@ class SphinxRecognizer:
     """
 
     language_weight: float = 6.5  # how much the language model counts against the sound
+    max_states: int = (
+        3000  # hypotheses followed at a time; ten times as many find no more and take twice as long
+    )
 
     @property
     def model_id(self) -> str:
-        return f"pocketsphinx {metadata.version('pocketsphinx')} en-us weight {self.language_weight}"
+        settings = f"weight {self.language_weight} states {self.max_states}"
+        return f"pocketsphinx {metadata.version('pocketsphinx')} en-us {settings}"
 
     @property
     def batch_size(self) -> int:
         return 1
 
     def setup(self) -> None:
-        self._decoder = sphinx_decoder(lw=self.language_weight)
+        self._decoder = sphinx_decoder(lw=self.language_weight, maxhmmpf=self.max_states)
 
     def __getstate__(self) -> dict[str, Any]:  # native decoders do not travel
         return {f.name: getattr(self, f.name) for f in fields(self)}

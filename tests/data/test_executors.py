@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_between_stages_costs_nothing(tmp_path: Path, po
     os.kill(kept[0]["process"], signal.SIGKILL)
     while alive(kept[0]["process"]):
         time.sleep(0.01)
-    kept, report = run_stage(Lift(volume=2), clips_of(a="", b=""), tmp_path, pool)
+    kept, report = run_stage(Shout(), clips_of(a="", b=""), tmp_path, pool)
     assert not report.failed
     assert len(kept) == 2
 

@@ -59,7 +59,7 @@ def test_text_that_the_sound_does_not_bear_out_stands_out() -> None:
     usual = [Clip(str(k), "a", 0.0, 2.0, {"fit": 0.4 + 0.05 * k}) for k in range(5)]
     suspicion = judge(*usual)
     assert scores(suspicion, fit=0.45) == {"fit": pytest.approx(0.0, abs=0.05)}
-    assert scores(suspicion, fit=0.02)["fit"] > 0.9
+    assert scores(suspicion, fit=0.02)["fit"] > 0.8
 
 
 def test_signs_add_up_and_one_is_enough() -> None:
