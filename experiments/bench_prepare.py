@@ -1,6 +1,6 @@
 """What `understudy prepare` costs, stage by stage, the second time, and on a long recording.
 
-    python experiments/bench_prepare.py RECORDING... --reference FILE [--hours 3] [SETTING=VALUE ...]
+    python experiments/bench_prepare.py RECORDING... --reference FILE [--hours 3] [--settings KEY=VALUE ...]
 
 Runs the command in processes of its own, in a passing workspace. A stage's speed is audio-hours per
 hour of the time it took on this machine, workers' start included; `share` is of the whole command.
@@ -64,12 +64,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("recordings", type=Path, nargs="+")
     parser.add_argument("--reference", help="of the subject's voice")
-    parser.add_argument("--hours", type=float, help="also prepare the first recording, looped to this length")
-    arguments, settings = parser.parse_known_args()
-    sources = [path.resolve() for path in arguments.recordings if path.exists()]
-    settings += [str(path) for path in arguments.recordings if not path.exists()]
+    parser.add_argument(
+        "--hours", type=float, help="instead, the memory of the first recording looped to this length"
+    )
+    parser.add_argument("--settings", nargs="*", default=[], metavar="KEY=VALUE", help="of `prepare`")
+    arguments = parser.parse_args()
+    sources = [path.resolve(strict=True) for path in arguments.recordings]
+    settings: list[str] = arguments.settings
     if arguments.reference:
         settings.append(f"subject.reference='{Path(arguments.reference).resolve()}'")
+    if arguments.hours:
+        memory(sources[0], arguments.hours, settings)
+    else:
+        costs(sources, settings)
+
+
+def costs(sources: list[Path], settings: list[str]) -> None:
+    """Stage by stage; again with nothing changed; again with one threshold changed."""
     seconds = sum(probe(source).duration for source in sources)
     with tempfile.TemporaryDirectory() as folder:
         workspace = Path(folder) / "workspace"
@@ -94,16 +105,18 @@ def main() -> None:
             [["nothing changed", f"{again:.1f} s, stages {staged:.1f} s", "none"],
              ["stages.clean.min_snr=15", f"{changed:.1f} s", ", ".join(ran)]],
         )  # fmt: skip
-    if arguments.hours:
+
+
+def memory(recording: Path, hours: float, settings: list[str]) -> None:
+    """Of the recording as it is and looped."""
+    rows = []
+    for wanted in (0.0, hours):  # the peak is over all children so far: the short one first
         with tempfile.TemporaryDirectory() as folder:
-            long = looped(sources[0], arguments.hours, Path(folder) / "long.mp4")
-            length = probe(long).duration
-            wall, long_peak = prepare(Path(folder) / "workspace", [long], settings)
-            print_table(
-                ["recording", "peak MiB a process", "times real time"],
-                [[duration(seconds), f"{peak:.0f}", f"{seconds / wall:.1f}"],
-                 [duration(length), f"{long_peak:.0f}", f"{length / wall:.1f}"]],
-            )  # fmt: skip
+            source = looped(recording, wanted, Path(folder) / "long.mp4") if wanted else recording
+            length = probe(source).duration
+            wall, peak = prepare(Path(folder) / "workspace", [source], settings)
+            rows.append([duration(length), f"{peak:.0f}", f"{length / wall:.1f}"])
+    print_table(["recording", "peak MiB a process", "times real time"], rows)
 
 
 if __name__ == "__main__":

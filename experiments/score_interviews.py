@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.data.manifest import Clip, read_manifest
+from understudy.data.speakers import UNCERTAIN
 from understudy.errors import UserError
 from understudy.tables import print_table
 
@@ -58,11 +59,13 @@ def score(name: str, truth: list[Stretch], manifests: dict[str, list[Clip]], sub
     )
     labels: dict[str, Counter[str]] = {}
     for clip in labelled:
+        if clip["speaker"] == UNCERTAIN:
+            continue
         labels.setdefault(clip["speaker"], Counter()).update(spoken_by(clip, truth))
     pure = sum(max(seconds.values()) for seconds in labels.values())
     speakers = {stretch["speaker"] for stretch in truth if stretch["kind"] == "speech"}
     hidden = [s for s in truth if s["speaker"] == subject and s["kind"] == "speech" and not s["face"]]
-    found = [clip for s in hidden for clip in pictured if is_inside(s, clip)]
+    found = [first for s in hidden if (first := next((c for c in pictured if is_inside(s, c)), None))]
     return [
         name,
         heard / max(sum(w[1] - w[0] for w in words), 1e-9),
@@ -71,7 +74,7 @@ def score(name: str, truth: list[Stretch], manifests: dict[str, list[Clip]], sub
         crossing,
         pure / max(sum(sum(seconds.values()) for seconds in labels.values()), 1e-9),
         f"{len(labels)} of {len(speakers)}",
-        f"{len(found)} of {len(hidden)}, {sum(clip.fields.get('face') is False for clip in found)} marked",
+        f"{len(found)} of {len(hidden)}, {sum(clip.fields['face'] is False for clip in found)} marked",
     ]
 
 

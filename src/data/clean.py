@@ -27,7 +27,7 @@ class Clean(SetStage):
     min_snr: Decibels = 6.0
     max_clipping: float = 0.002  # share of samples
     max_tonality: float = 0.7  # share of energy; speech has 0.02 to 0.5, held notes nearly 1
-    min_dnsmos: float = 2.4  # clean speech has 2.9 to 4.2, a microphone across the room 2.0 to 2.5
+    min_dnsmos: float = 2.4  # clean speech has 2.8 to 4.2, a microphone across the room 2.0 to 2.5
     max_similarity: float = 0.98  # of two clips; other sentences of one person reach 0.94
     target_loudness: Decibels = -23.0  # LUFS
     max_peak: Decibels = -1.0  # of full scale, after the gain
@@ -40,7 +40,7 @@ class Clean(SetStage):
             else:
                 gain = min(self.target_loudness - clip["loudness"], self.max_peak - clip["peak"])
                 yield clip.add(gain=round(gain, 2))
-        report(self, clips, workspace)
+        report(self, clips, workspace, folder)
 
     def _reason(self, clip: Clip) -> str:
         if clip["loudness"] < self.min_loudness:
@@ -70,8 +70,8 @@ class Clean(SetStage):
         return copies
 
 
-def report(stage: Clean, clips: Sequence[Clip], workspace: Path) -> None:
-    """Histograms of what every threshold of `cut` and `clean` decides on, in TensorBoard and as clean.png."""
+def report(stage: Clean, clips: Sequence[Clip], workspace: Path, folder: Path) -> None:
+    """Histograms of what thresholds of `cut` and `clean` decide on, in TensorBoard and as clean.png."""
     sources = {clip.source: clip for clip in clips}.values()
     numbers: dict[str, tuple[np.ndarray, list[float]]] = {
         name: (np.array([clip[name] for clip in clips if name in clip.fields]), limits)
@@ -87,4 +87,4 @@ def report(stage: Clean, clips: Sequence[Clip], workspace: Path) -> None:
     for name in ("speech", "changes"):
         found = [np.load(workspace / clip[name]) for clip in sources if name in clip.fields]
         numbers[name] = (np.concatenate([np.zeros(0), *found]), [])
-    draw_histograms("clean", {n: v for n, v in numbers.items() if len(v[0])}, workspace)
+    draw_histograms("clean", {n: v for n, v in numbers.items() if len(v[0])}, workspace, folder)

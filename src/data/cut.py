@@ -16,6 +16,7 @@ from understudy.data.manifest import Clip, Drop
 from understudy.data.media import FPS, SAMPLE_RATE, Seconds
 from understudy.data.stage import Stage
 from understudy.data.voice_activity import VoiceActivity
+from understudy.errors import UserError
 
 SAMPLES_PER_FRAME = round(SAMPLE_RATE / FPS)
 Span = tuple[int, int]  # first frame and the one after the last
@@ -25,8 +26,9 @@ Span = tuple[int, int]  # first frame and the one after the last
 class Cut(Stage):
     """Clips of `min_duration` to `max_duration`, never cut inside a word.
 
-    Where the picture changes while the voice goes on (a cutaway, a damaged picture) the clip stays
-    whole for its sound; the change is in its `picture_cuts`, at which `faces` parts it.
+    Adds `scenes`, a file (scenes,) of the recording's frames with which another scene begins. Where the
+    picture changes while the voice goes on (a cutaway, a damaged picture) the clip stays whole for its
+    sound; `faces` parts it there.
     """
 
     name: ClassVar[str] = "cut"
@@ -45,20 +47,33 @@ class Cut(Stage):
     min_scene_change: float = 1.5  # mean change of 0..255
     quiet_below: float = 20.0  # dB under the voice: a scene change there falls between words
 
+    def __post_init__(self) -> None:
+        if self.max_duration - self.padding_before - self.padding_after < max(self.min_duration, 1.0):
+            raise UserError(
+                f"stages.cut.max_duration={self.max_duration:g}: leaves no room for min_duration, or a second, "
+                "between padding_before and padding_after; make it longer"
+            )
+
     def process(self, clip: Clip, workspace: Path, folder: Path) -> Iterable[Clip | Drop]:
         level = frame_levels(workspace / clip["audio"])
         hops = np.load(workspace / clip["speech"]).astype(np.float32)
         speech = per_frame(hops, len(level))
         scenes: list[int] = []
+        fields = {}
         if "changes" in clip.fields:
             changes = np.load(workspace / clip["changes"]).astype(np.float32)
             scenes = scene_changes(changes, ratio=self.scene_ratio, min_change=self.min_scene_change)
+            np.save(folder / "scenes.npy", np.array(scenes, np.int64))
+            fields["scenes"] = self.path_in(folder, "scenes.npy")
         voiced = close_gaps(self._voiced(speech), self._frames(self.min_pause))
         voiced = [(a, b) for a, b in voiced if b - a >= self._frames(self.min_speech)]
         parted = [part for span in voiced for part in self._part_at_scenes(span, scenes, level)]
         bounded = [part for span in parted for part in self._part_at_pauses(span, speech, level)]
         spans = self._join_short(self._pad(bounded, scenes, len(level)), scenes)
-        yield from self._tell(clip, spans, scenes, len(level))
+        if not len(level):
+            yield Drop(clip.id, clip.start, clip.end, f"shorter than {self.min_duration:g} s")
+        for result in self._tell(clip, spans, len(level)):
+            yield result.add(**fields) if isinstance(result, Clip) else result
 
     def _frames(self, seconds: Seconds) -> int:
         return round(seconds * FPS)
@@ -83,7 +98,8 @@ class Cut(Stage):
     def _part_at_pauses(self, span: Span, speech: np.ndarray, level: np.ndarray) -> list[Span]:
         """What is too long is cut where it sounds least like speech, then where it is quietest."""
         start, end = span
-        longest = self._frames(self.max_duration - self.padding_before - self.padding_after)
+        room = self._frames(self.padding_before) + self._frames(self.padding_after)
+        longest = self._frames(self.max_duration) - room
         shortest = self._frames(self.min_duration)
         parts = []
         while end - start > longest:
@@ -129,9 +145,7 @@ class Cut(Stage):
             joined.append((start, end))
         return joined
 
-    def _tell(
-        self, clip: Clip, spans: Sequence[Span], scenes: Sequence[int], length: int
-    ) -> Iterable[Clip | Drop]:
+    def _tell(self, clip: Clip, spans: Sequence[Span], length: int) -> Iterable[Clip | Drop]:
         """Clips, and all that lies between them with its reason."""
         done = 0
         for start, end in spans:
@@ -140,8 +154,7 @@ class Cut(Stage):
             if end - start < self._frames(self.min_duration):
                 yield Drop(clip.id, start / FPS, end / FPS, f"shorter than {self.min_duration:g} s")
             else:
-                inside = [cut / FPS for cut in scenes if start < cut < end]
-                yield clip.part(start / FPS, end / FPS).add(**{"picture_cuts": inside} if inside else {})
+                yield clip.part(start / FPS, end / FPS)
             done = end
         if done < length:
             yield Drop(clip.id, done / FPS, length / FPS, "no speech")

@@ -1,4 +1,4 @@
-"""Step 2, first part: read a recording once, and keep what every later decision is made from.
+"""Step 2, first part: decode a recording, and keep what every later decision is made from.
 
     audio.wav    16 kHz mono, for everything that listens
     audio.flac   mono at the recording's own rate, for the voice
@@ -40,6 +40,7 @@ class Decode(Stage):
         if not info.has_audio:
             yield Drop(clip.id, clip.start, clip.end, "no sound")
             return
+        self.voice_activity.reset()  # the recording before may have ended in an error
         speech, peak = [np.zeros(0, np.float32)], 0.0
         with soundfile.SoundFile(folder / "audio.wav", "w", SAMPLE_RATE, 1, "PCM_16") as file:
             for block in stream_audio(path, block=SAMPLE_RATE):

@@ -12,8 +12,8 @@ from understudy.tables import duration, print_table
 
 @contextmanager
 def passing_copy(workspace: Path) -> Iterator[Path]:
-    """A passing folder that holds all that `workspace` does; what is written there vanishes."""
-    with tempfile.TemporaryDirectory(prefix="understudy-") as name:
+    """A folder beside `workspace` that holds all that it does; what is written there vanishes."""
+    with tempfile.TemporaryDirectory(prefix=".dry-run-", dir=workspace.resolve().parent) as name:
         for entry in workspace.resolve().iterdir():
             if entry.name in ("edits.jsonl", "lexicon.tsv"):
                 (Path(name) / entry.name).symlink_to(entry)

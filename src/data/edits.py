@@ -14,7 +14,7 @@ A line may also have an `id` (lines of one action share it), `at` (when) and `wa
 import json
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,15 @@ EDITS = "edits.jsonl"
 ACTIONS = ("set", "drop", "split", "merge", "undo")
 
 
-def apply_edits(clips: Iterable[Clip], path: Path) -> tuple[list[Clip], list[Drop]]:
-    """Clips with a person's edits laid over, and those the person dropped."""
-    return Overlay(clips, standing(read_edits(path))).result()
+def apply_edits(clips: Iterable[Clip], path: Path) -> tuple[list[Clip], list[Drop], set[str]]:
+    """Clips with a person's edits laid over, those the person dropped, and the names that edits met."""
+    overlay = Overlay(clips, standing(read_edits(path)))
+    return *overlay.result(), overlay.met
+
+
+def unmet(path: Path, met: Set[str]) -> list[str]:
+    """Names of clips that a person corrected and that none of the stages had."""
+    return list(dict.fromkeys(edit.clip for edit in standing(read_edits(path)) if edit.clip not in met))
 
 
 def read_edits(path: Path) -> list[Edit]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import torch
 
 from understudy.data.embedding import GE2E, Reliability, SpeakerEncoder, unit
 from understudy.data.manifest import Clip, Drop
@@ -36,6 +37,7 @@ class Embed(Stage):
     min_duration: Seconds = 1.0
 
     def setup(self) -> None:
+        torch.set_num_threads(1)  # workers share the cores, and the last bits depend on the number
         self.encoder.load()
 
     def process(self, clip: Clip, workspace: Path, folder: Path) -> Iterable[Clip | Drop]:

@@ -36,7 +36,7 @@ class Faces(Stage):
     """
 
     name: ClassVar[str] = "faces"
-    reads: ClassVar[tuple[str, ...]] = ("audio", "picture_cuts")
+    reads: ClassVar[tuple[str, ...]] = ("audio", "scenes")
 
     landmarker: Landmarker = field(default_factory=MediaPipeLandmarker)
     width: int = 96
@@ -62,9 +62,11 @@ class Faces(Stage):
             found.append(self.landmarker(frame))
         wanted = round(clip.duration * FPS)
         if len(found) < wanted - 2:
-            yield self._drop(clip.part(*self._span(clip, len(found), wanted)), "no pictures here")
+            rest = clip.part(*self._span(clip, len(found), wanted))
+            long = wanted - len(found) >= self.min_frames
+            yield rest.add(face=False) if long else self._drop(rest, "no pictures here")
         tracks, drops = select_tracks(
-            self._between_cuts(track_faces(found), clip),
+            self._within_scenes(track_faces(found), clip, workspace),
             n_frames=len(found),
             width=size[0],
             height=size[1],
@@ -86,14 +88,15 @@ class Faces(Stage):
             self._cut_out(frames, track, folder / str(number))
             yield part.add(face=True, faces=self.path_in(folder, str(number)), **offset)
 
-    def _between_cuts(self, tracks: Iterable[Track], clip: Clip) -> list[Track]:
-        """Tracks parted where `cut` saw the picture change."""
-        cuts = [round((cut - clip.start) * FPS) for cut in clip.fields.get("picture_cuts", [])]
+    def _within_scenes(self, tracks: Iterable[Track], clip: Clip, workspace: Path) -> list[Track]:
+        """Tracks parted where `cut` saw another scene begin."""
+        scenes = np.load(workspace / clip["scenes"]) if "scenes" in clip.fields else np.zeros(0, int)
+        cuts = [int(frame) for frame in scenes - round(clip.start * FPS)]
         return [
             track.part(start, end)
             for track in tracks
             for start, end in pairwise(
-                [track.start, *(c for c in cuts if track.start < c < track.end), track.end]
+                [track.start, *(cut for cut in cuts if track.start < cut < track.end), track.end]
             )
         ]
 

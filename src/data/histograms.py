@@ -7,9 +7,12 @@ import numpy as np
 
 
 def draw_histograms(
-    stage: str, numbers: Mapping[str, tuple[np.ndarray, Sequence[float]]], workspace: Path
+    stage: str,
+    numbers: Mapping[str, tuple[np.ndarray, Sequence[float]]],
+    workspace: Path,
+    folder: Path,
 ) -> None:
-    """Each name's values (n,) and thresholds: `WORKSPACE/STAGE.png`, and events in `runs/prepare`."""
+    """Each name's values (n,) and thresholds: `STAGE.png` in `folder`, and events in `runs/prepare`."""
     from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 
@@ -28,4 +31,4 @@ def draw_histograms(
                 axes.legend()
             writer.add_histogram(f"{stage}/{name}", values)
         writer.add_figure(f"{stage}/thresholds", figure)
-    figure.savefig(workspace / f"{stage}.png", dpi=100)
+    figure.savefig(folder / f"{stage}.png", dpi=100, metadata={"Software": None})

@@ -57,19 +57,28 @@ class KeepSubject(SetStage):
 
     def process_set(self, clips: Sequence[Clip], workspace: Path, folder: Path) -> Iterable[Clip | Drop]:
         vectors = load_embeddings(clips, workspace)
-        speakers = np.array([clip["speaker"] for clip in clips])
+        speakers = np.array([speaker_of(clip) for clip in clips])
         durations = np.array([clip.duration for clip in clips])
         centres = speaker_centres(speakers, vectors, durations)
         subject = self._choose(centres, speakers, durations)
         for clip, vector in zip(clips, vectors, strict=True):
-            if clip["speaker"] == subject:
+            if speaker_of(clip) == subject:
                 distance = 1 - float(vector @ centres[subject])
                 yield clip.add(speaker_distance=round(distance, 3))
-            elif clip["speaker"] == UNCERTAIN:
+            elif speaker_of(clip) == UNCERTAIN:
                 yield Drop(clip.id, clip.start, clip.end, "voice not certain")
             else:
-                yield Drop(clip.id, clip.start, clip.end, f"another speaker ({clip['speaker']})")
-        report(clips, vectors, self.reliability(durations), centres, subject, self.max_distance, workspace)
+                yield Drop(clip.id, clip.start, clip.end, f"another speaker ({speaker_of(clip)})")
+        report(
+            clips,
+            vectors,
+            self.reliability(durations),
+            centres,
+            subject,
+            self.max_distance,
+            workspace,
+            folder,
+        )
 
     def _choose(self, centres: Centres, speakers: np.ndarray, durations: np.ndarray) -> str:
         """Whose clips are kept."""
@@ -110,3 +119,8 @@ def speaker_centres(speakers: np.ndarray, vectors: np.ndarray, durations: np.nda
     spoken = {name: durations[speakers == name].sum() for name in np.unique(speakers) if name != UNCERTAIN}
     names = sorted(spoken, key=lambda name: (-spoken[name], name))
     return {str(n): unit(durations[speakers == n] @ vectors[speakers == n]) for n in names}
+
+
+def speaker_of(clip: Clip) -> str:
+    """A person may have taken the label away."""
+    return str(clip.fields.get("speaker", UNCERTAIN))

@@ -39,6 +39,7 @@ class Overlay:
         self._line = 0
         self._line_of: dict[str, int] = {}  # the first of an edit's id
         self.reasons: dict[str, str] = {}  # of clips that are dropped
+        self.met: set[str] = set()  # names of clips that edits spoke of and that were here
         self.by_person: dict[str, set[str]] = {}  # fields that a person set, by clip
         for line, edit in enumerate(edits, start=1):
             self._line_of.setdefault(edit.id, line)
@@ -68,7 +69,10 @@ class Overlay:
         self._line += 1
         self._line_of.setdefault(edit.id, self._line)
         clip = self.get(edit.clip)
-        if clip is None or not self._is_news(clip, "born"):
+        if clip is None:
+            return
+        self.met.add(clip.id)
+        if not self._is_news(clip, "born"):
             return
         if edit.action == "set":
             self._set(clip, edit)

@@ -10,11 +10,12 @@ from filelock import FileLock, Timeout
 from understudy.data.contact_sheet import contact_sheet
 from understudy.data.download import Downloader
 from understudy.data.dry_run import passing_copy, tell_difference
+from understudy.data.edits import EDITS, unmet
 from understudy.data.manifest import Clip, read_manifest
 from understudy.data.scrape import scrape
 from understudy.data.stage import Executor, Report, Step, prune, run_stage
 from understudy.data.subject import Subject
-from understudy.errors import UserError
+from understudy.errors import UserError, one_line
 from understudy.tables import duration, print_table, write_json
 
 
@@ -40,6 +41,8 @@ def prepare(
     names = list(stages)
     wanted = [stages[name] for name in names[: names.index(until) + 1 if until else None]]
     folder = Path(workspace)
+    if dry_run and not _report_path(folder).exists():
+        raise UserError(f"{folder}: nothing to compare with; run prepare once without dry_run=true")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
@@ -53,19 +56,6 @@ def prepare(
         engine.close()
 
 
-def _run(
-    clips: list[Clip], stages: list[Step], workspace: Path, engine: Executor, prune_stale: bool = False
-) -> tuple[list[Clip], list[Report]]:
-    reports = []
-    for stage in stages:
-        before = clips
-        clips, report = run_stage(stage, clips, workspace, engine)
-        reports.append(report)
-        if prune_stale and (stale := prune(stage, before, workspace)):
-            print(f"{stage.name}: {stale} results of other settings deleted")
-    return clips, reports
-
-
 def _prepare(
     clips: list[Clip],
     scraped: Report,
@@ -74,10 +64,19 @@ def _prepare(
     engine: Executor,
     prune_stale: bool,
 ) -> int:
-    clips, reports = _run(clips, stages, workspace, engine, prune_stale)
-    reports = [scraped, *reports]
-    write_json(_report_path(workspace), [vars(report) for report in reports])
-    tell(reports, workspace)
+    reports = [scraped]
+    try:
+        for stage in stages:
+            before = clips
+            clips, report = run_stage(stage, clips, workspace, engine)
+            reports.append(report)
+            if prune_stale and (stale := prune(stage, before, workspace)):
+                print(f"{stage.name}: {stale} results of other settings deleted")
+    finally:  # what went well is told, also when a stage cannot go on
+        write_json(_report_path(workspace), [report.row() for report in reports])
+        tell(reports, workspace)
+    if lost := unmet(workspace / EDITS, set().union(*(report.met for report in reports))):
+        print(f"{len(lost)} corrected clips are not there with these settings: {', '.join(lost[:5])} ...")
     if pictured := [clip for clip in clips if "faces" in clip.fields]:
         sheet = workspace / "contact_sheet.png"
         _draw_contact_sheet(pictured, workspace, sheet)
@@ -87,13 +86,13 @@ def _prepare(
 
 
 def _try_out(stages: list[Step], workspace: Path, engine: Executor) -> int:
-    report = _report_path(workspace)
-    if not report.exists():
-        raise UserError(f"{workspace}: nothing to compare with; run prepare once without dry_run=true")
-    before = json.loads(report.read_text("utf-8"))
+    before = json.loads(_report_path(workspace).read_text("utf-8"))
+    clips = read_manifest(workspace / "manifests" / "scrape.jsonl")
+    reports = []
     with passing_copy(workspace) as folder:
-        clips = read_manifest(workspace / "manifests" / "scrape.jsonl")
-        _, reports = _run(clips, stages, folder, engine)
+        for stage in stages:
+            clips, report = run_stage(stage, clips, folder, engine)
+            reports.append(report)
     tell_difference(before, reports)
     return 0
 
@@ -117,7 +116,9 @@ def tell(reports: list[Report], workspace: Path) -> None:
     ]
     if reasons:
         print_table(["stage", "dropped because", "clips", "time"], reasons)
-    failures = [[r.stage, name, e.strip().splitlines()[-1]] for r in reports for name, e in r.failed.items()]
+    failures = [
+        [r.stage, name, one_line(e.strip().splitlines()[-1])] for r in reports for name, e in r.failed.items()
+    ]
     if failures:
         print_table(["stage", "set aside", "error"], failures[:20])
         if len(failures) > 20:

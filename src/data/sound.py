@@ -10,7 +10,7 @@ from understudy.data.media import Seconds
 
 
 def clip_audio(clip: Clip, workspace: Path, *, margin: Seconds = 0.0) -> np.ndarray:
-    """Mono float32 (samples,) at 16 kHz, at the common loudness if `measure` has found the clip's own.
+    """Mono float32 (samples,) at 16 kHz, at the common loudness once `clean` has found the gain.
 
     `margin` adds what the source has on either side, silence beyond its ends.
     """

@@ -1,4 +1,4 @@
-"""Pictures and sounds of who was heard: `WORKSPACE/speakers.png`, and events in `runs/prepare`."""
+"""Pictures and sounds of who was heard: `speakers.png` beside the result, and events in `runs/prepare`."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ def report(
     subject: str,
     max_distance: float,
     workspace: Path,
+    folder: Path,
 ) -> None:
     """Draw `vectors` (clips, dim) by the clips' speakers, with `known` (clips,) their reliabilities."""
     from torch.utils.tensorboard import SummaryWriter
@@ -32,7 +33,7 @@ def report(
     clips, vectors, known = [clips[k] for k in shown], vectors[shown], known[shown]
     speakers = np.array([clip["speaker"] for clip in clips])
     figure = _figure(vectors, known, speakers, subject, max_distance)
-    figure.savefig(workspace / "speakers.png", dpi=100)
+    figure.savefig(folder / "speakers.png", dpi=100, metadata={"Software": None})
     events = workspace / "runs" / "prepare"
     shutil.rmtree(events / "00000" / "speakers", ignore_errors=True)  # the projector's, of an earlier run
     with SummaryWriter(str(events)) as writer:

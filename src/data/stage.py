@@ -205,6 +205,11 @@ class Report:
     dropped_seconds: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
     wall: Seconds = 0.0
+    met: set[str] = field(default_factory=set)  # clips that a person's edits spoke of
+
+    def row(self) -> dict[str, Any]:
+        """As JSON."""
+        return {name: value for name, value in vars(self).items() if name != "met"}
 
     def close(self, kept: Sequence[Clip], drops: Sequence[Drop], workspace: Path, began: Seconds) -> None:
         """Count, and write `manifests/STAGE.jsonl`, `.dropped.jsonl` and `.failed.jsonl`."""
@@ -244,7 +249,7 @@ def run_stage(
                 report.failed[clip.id] = outcome.error
             results += [_carry_over(clip, r) for r in outcome.results]
     _sweep(workspace / stage.name)  # after workers that died
-    kept, dropped_by_hand = apply_edits(
+    kept, dropped_by_hand, report.met = apply_edits(
         [r for r in results if isinstance(r, Clip)], workspace / "edits.jsonl"
     )
     drops = [r for r in results if isinstance(r, Drop)]
@@ -263,13 +268,21 @@ def _run_set(stage: SetStage, clips: Sequence[Clip], workspace: Path) -> Outcome
     if not clips:
         return Outcome(cached=True)
     if finished := load_result(stage, key, workspace):
+        _show_pictures(workspace / stage.name / key, workspace)
         return finished
     stage = deepcopy(stage)  # its models go when it is done
     stage.setup()
     with _new_folder(workspace / stage.name / key) as folder:
-        return _write_result(
-            folder, stage.process_set([stage.view(clip) for clip in clips], workspace, folder)
-        )
+        views = [stage.view(clip) for clip in clips]
+        outcome = _write_result(folder, stage.process_set(views, workspace, folder))
+    _show_pictures(workspace / stage.name / key, workspace)
+    return outcome
+
+
+def _show_pictures(result: Path, workspace: Path) -> None:
+    """Plots of the result at hand, be it new or an earlier one, where a person finds them."""
+    for picture in result.glob("*.png"):
+        shutil.copyfile(picture, workspace / picture.name)
 
 
 def _run_items(stage: Stage, clips: Sequence[Clip], workspace: Path, execute: Executor) -> list[Outcome]:
@@ -304,7 +317,7 @@ def prune(stage: Step, clips: Sequence[Clip], workspace: Path) -> int:
     """Delete results of `stage` that no current item has; says how many went."""
     keys = [stage.key(*clips)] if isinstance(stage, SetStage) else map(stage.key, clips)
     current = set(keys)
-    stale = [p for p in (workspace / stage.name).glob("*") if p.name not in current]
+    stale = [p for p in (workspace / stage.name).glob("*") if p.is_dir() and p.name not in current]
     for folder in stale:
         shutil.rmtree(folder)
     return len(stale)

@@ -25,6 +25,12 @@ class VoiceActivity:
     def model_id(self) -> str:
         return f"silero-{importlib.metadata.version('silero-vad')}"
 
+    def reset(self) -> None:
+        """Forget what was heard."""
+        self._rest = np.zeros(0, np.float32)
+        if self._model is not None:
+            self._model.reset_states()
+
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Probabilities (hops,) float32 of what is complete; the rest waits for more samples."""
         import torch
@@ -43,6 +49,5 @@ class VoiceActivity:
         """What was waiting, filled up with silence; then nothing has been heard."""
         missing = -len(self._rest) % self.hop_length
         last = self.push(np.zeros(missing, np.float32)) if missing else np.zeros(0, np.float32)
-        if self._model is not None:
-            self._model.reset_states()
+        self.reset()
         return last

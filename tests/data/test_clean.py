@@ -75,3 +75,13 @@ def test_histograms_show_what_thresholds_decide_on(tmp_path: Path) -> None:
     events.Reload()
     assert {"clean/snr", "clean/dnsmos", "clean/duration"} <= set(events.Tags()["histograms"])
     assert (tmp_path / "clean.png").stat().st_size > 1000
+
+
+def test_the_picture_is_that_of_the_settings_at_hand(tmp_path: Path) -> None:
+    clips = clips_of(tmp_path, {}, {"snr": 3.0}, {})
+    clean(tmp_path, clips)
+    first = (tmp_path / "clean.png").read_bytes()
+    clean(tmp_path, clips, min_snr=20.0)
+    assert (tmp_path / "clean.png").read_bytes() != first
+    clean(tmp_path, clips)  # computed before
+    assert (tmp_path / "clean.png").read_bytes() == first

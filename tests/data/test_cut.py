@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from understudy.data.cut import SAMPLES_PER_FRAME, Cut, frame_levels, per_frame, runs, scene_changes
 from understudy.data.manifest import Clip, Drop
 from understudy.data.media import FPS, SAMPLE_RATE
+from understudy.errors import UserError
 
 
 def cut(
@@ -87,7 +88,7 @@ def test_a_scene_change_between_words_parts_them_though_no_pause_does(tmp_path: 
 
 def test_a_scene_change_inside_a_word_is_noted_and_leaves_the_word_whole(tmp_path: Path) -> None:
     (clip,), _ = cut(tmp_path, [(1.0, 4.0)], 5.0, scenes=[2.0])
-    assert clip["picture_cuts"] == [2.0]
+    assert np.load(tmp_path / "scenes.npy").tolist() == [50]
     assert (clip.start, clip.end) == (pytest.approx(0.7, abs=0.08), pytest.approx(4.2, abs=0.08))
 
 
@@ -159,3 +160,19 @@ def test_runs_are_where_it_is_true(mask: list[bool]) -> None:
         assert end > start
         again[start:end] = True
     assert again.tolist() == mask
+
+
+def test_less_than_a_picture_has_a_reason_too(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "audio.wav", np.zeros(500), SAMPLE_RATE)
+    np.save(tmp_path / "speech.npy", np.zeros(1, np.float16))
+    clip = Clip("a", "a", 0.0, 0.03, {"audio": "audio.wav", "speech": "speech.npy"})
+    (drop,) = Cut().process(clip, tmp_path, tmp_path)
+    assert isinstance(drop, Drop)
+    assert drop.reason == "shorter than 1 s"
+
+
+def test_lengths_that_leave_no_room_are_told() -> None:
+    with pytest.raises(UserError, match=r"max_duration=0\.4"):
+        Cut(max_duration=0.4)
+    with pytest.raises(UserError, match="max_duration=4"):
+        Cut(min_duration=5.0, max_duration=4.0)

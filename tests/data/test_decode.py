@@ -80,3 +80,11 @@ def test_a_cut_shows_among_the_changes_of_pictures(tmp_path: Path) -> None:
     changes = picture_changes(write(tmp_path / "shots.mp4", shots, None))
     assert len(changes) == 60
     assert set(np.argsort(changes)[-2:]) == {20, 40}
+
+
+def test_a_recording_that_broke_off_leaves_nothing_in_the_detector() -> None:
+    sound = np.random.default_rng(0).normal(scale=0.1, size=20000).astype(np.float32)
+    fresh, used = VoiceActivity(), VoiceActivity()
+    used.push(sound[:7777])
+    used.reset()
+    np.testing.assert_array_equal(used.push(sound), fresh.push(sound))

@@ -42,7 +42,7 @@ def said(clip: Clip) -> list[tuple[float, float, str]]:
 
 
 def test_without_edits_nothing_changes(tmp_path: Path) -> None:
-    assert apply_edits(CLIPS, tmp_path / "none.jsonl") == (CLIPS, [])
+    assert apply_edits(CLIPS, tmp_path / "none.jsonl") == (CLIPS, [], set())
 
 
 def test_an_edit_sets_fields_and_takes_them_away() -> None:

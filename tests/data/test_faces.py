@@ -168,7 +168,8 @@ def test_tracks_are_parted_where_the_picture_changes(long_talk: Talk, tmp_path: 
     frames, sound = short(long_talk, 100)
     clips, _ = scrape([write(tmp_path / "recording.mp4", frames, sound)], tmp_path)
     (clip,) = cut_whole(clips, tmp_path)
-    parts, _ = run_stage(Faces(), [clip.add(picture_cuts=[2.4])], tmp_path, HERE)
+    np.save(tmp_path / "scenes.npy", np.array([0, 60, 500]))
+    parts, _ = run_stage(Faces(), [clip.add(scenes="scenes.npy")], tmp_path, HERE)
     assert [(part.start, part.end) for part in parts] == [(0.0, 2.4), (2.4, pytest.approx(4.0, abs=0.05))]
 
 

@@ -1,6 +1,7 @@
 """Everything `prepare` does, on an interview of two synthetic voices."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from conftest import run_verb
 from material import files_under
 
 from understudy.data.demo.voice import SAMPLE_RATE, VOICES, join, silence, speak
-from understudy.data.manifest import read_manifest
+from understudy.data.manifest import json_lines, read_manifest
 from understudy.errors import UserError
 
 INTERVIEW = (
@@ -103,6 +104,27 @@ def test_until_stops_after_a_stage(interview: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "manifests" / "measure.jsonl").exists()
     with pytest.raises(UserError, match=r"until=cutting: there is no such stage; the stages are decode, cut"):
         run_verb("prepare", *settings(interview, tmp_path), "until=cutting")
+
+
+def test_corrections_of_clips_that_are_gone_are_told(
+    interview: Path, done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = shutil.copytree(done, tmp_path / "workspace")
+    clip = read_manifest(workspace / "manifests" / "transcribe.jsonl")[0]
+    edits = [{"clip": clip.id, "set": {"text": "right"}}, {"clip": "gone", "set": {"text": "lost"}}]
+    (workspace / "edits.jsonl").write_text(json_lines(edits))
+    assert run_verb("prepare", *settings(interview, workspace), "until=transcribe") == 0
+    assert "1 corrected clips are not there with these settings: gone" in capsys.readouterr().out
+    assert read_manifest(workspace / "manifests" / "transcribe.jsonl")[0]["text"] == "right"
+
+
+def test_a_stage_that_cannot_go_on_leaves_the_table_of_those_before(
+    interview: Path, done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = shutil.copytree(done, tmp_path / "workspace")
+    with pytest.raises(UserError, match="no such speaker"):
+        run_verb("prepare", *settings(interview, workspace), "stages.subject.choose=speaker_9")
+    assert "speakers" in capsys.readouterr().out
 
 
 @pytest.mark.slow

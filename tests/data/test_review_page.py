@@ -198,7 +198,7 @@ def test_undo_and_redo(page: Page, workspace: Path) -> None:
     expect(page.locator("#text")).to_have_value(TEXTS[0])
     saved(page)
     assert [*edits_of(workspace)[-1]][-1] == "undo", "an undo is one more line"
-    assert apply_edits(clips(), workspace / "edits.jsonl") == (clips(), [])
+    assert apply_edits(clips(), workspace / "edits.jsonl")[:2] == (clips(), [])
     page.keyboard.press("Shift+Z")
     expect(page.locator("#text")).to_have_value("second")
 

@@ -198,7 +198,7 @@ def test_a_manifest_is_unedited_again(tmp_path: Path) -> None:
             "was": {"end": 2.0, "reviewed": None},
         },
     )
-    (edited,), _ = apply_edits([CLIP], path)
+    (edited,), *_ = apply_edits([CLIP], path)
     assert (edited["text"], edited.end, edited["reviewed"]) == ("bin blue at now", 1.96, True)
     (heard,) = as_heard([edited], read_edits(path))
     assert heard.fields.keys() == CLIP.fields.keys()
