@@ -50,8 +50,8 @@ class Cut(Stage):
     def __post_init__(self) -> None:
         if self.max_duration - self.padding_before - self.padding_after < max(self.min_duration, 1.0):
             raise UserError(
-                f"stages.cut.max_duration={self.max_duration:g}: leaves no room for min_duration, or a second, "
-                "between padding_before and padding_after; make it longer"
+                f"stages.cut.max_duration={self.max_duration:g}: leaves no room for min_duration, or a "
+                "second, between padding_before and padding_after; make it longer"
             )
 
     def process(self, clip: Clip, workspace: Path, folder: Path) -> Iterable[Clip | Drop]:
