@@ -118,7 +118,7 @@ def test_every_node_can_be_made(verb: str, overrides: tuple[str, ...], tmp_path:
         if name == "verb" or not isinstance(node, DictConfig):
             continue
         try:
-            made[name] = instantiate(node)
+            made[name] = instantiate(node, _convert_="all")  # as the verbs do
         except Exception as error:
             # what needs a machine or a package that is not here has to say so in a line
             cause = error.__cause__ or error

@@ -6,6 +6,7 @@ An encoder loads its network on first use and travels to another process as its 
 import hashlib
 import importlib.util
 import os
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -139,6 +140,13 @@ class GE2E(_Encoder):
         return vectors.cpu().numpy(), spans / rate
 
 
+def _forget_lazy_modules() -> None:
+    """SpeechBrain's optional parts raise when anything looks at all modules, as `inspect` does."""
+    for name, module in list(sys.modules.items()):
+        if any(kind.__name__ == "LazyModule" for kind in type(module).__mro__):
+            del sys.modules[name]
+
+
 def _spans(length: int, window: int, step: int) -> np.ndarray:
     """(windows, 2): where windows start and end that cover all of `length`, at most `step` apart."""
     window = min(window, length)
@@ -239,6 +247,8 @@ class ECAPA(_Encoder):
                 f"encoder.model.source={self._source}: is no ECAPA-TDNN of SpeechBrain "
                 f"({one_line(error)[:120]}); give a copy of speechbrain/spkrec-ecapa-voxceleb"
             ) from None
+        finally:
+            _forget_lazy_modules()
 
     def _fetched(self) -> str:
         """The folder of the hub's cache that holds the repository; fetched into it where it does not."""

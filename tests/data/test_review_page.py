@@ -149,7 +149,7 @@ def test_a_clip_of_which_little_is_known(look: Page) -> None:
     choose(look, RADIO[2])
     expect(look.locator("#text")).to_have_value("")
     expect(look.locator("#text")).to_have_attribute("placeholder", "Not transcribed yet: write what is said")
-    expect(look.locator("#signs")).to_contain_text("Not known: confidence, speaking rate")
+    expect(look.locator("#signs")).to_contain_text("Not known: confidence, text and sound, speaking rate")
     expect(look.locator("#speaker")).to_have_text("Speaker unknown")
     expect(look.locator("#screen")).to_be_hidden()
 

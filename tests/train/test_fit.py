@@ -182,4 +182,4 @@ def test_a_sweep_makes_a_run_each(workspace: Path) -> None:
     found = sorted((workspace / "runs" / "sda").glob("*/checkpoints/last.ckpt"))
     rates = [torch.load(path, weights_only=True)["understudy"]["model"]["optimizer"]["lr"] for path in found]
     assert rates == [1e-4, 2e-4]
-    assert {path.name for path in (workspace / "runs").iterdir()} <= {"sda", "multirun.yaml"}
+    assert {path.name for path in (workspace / "runs").iterdir()} <= {"prepare", "sda", "multirun.yaml"}
