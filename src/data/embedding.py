@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from understudy.data.hub import _folder, _hub_is_out_of_reach, pick_device
+from understudy.data.hub import hub_is_out_of_reach, local_folder, pick_device
 from understudy.data.media import SAMPLE_RATE, Seconds
 from understudy.errors import UserError, one_line
 
@@ -215,7 +215,7 @@ class ECAPA(_Encoder):
         self._step = step
         self._device = device
         self._digest = ""
-        if folder := _folder(source):
+        if folder := local_folder(source):
             self._source = str(folder)
             missing = [name for name in ECAPA_FILES if not (folder / name).is_file()]
             if missing:
@@ -257,7 +257,7 @@ class ECAPA(_Encoder):
         try:
             return str(snapshot_download(self._source, local_files_only=True))
         except OSError:
-            reason = _hub_is_out_of_reach()
+            reason = hub_is_out_of_reach()
         try:
             if not reason:
                 return str(snapshot_download(self._source))

@@ -27,6 +27,8 @@ from understudy.data.scrape import source_path
 from understudy.data.stage import Stage
 from understudy.data.tracking import NO_FACE, Track, select_tracks, track_faces
 
+MAX_HELD = 2**28  # bytes of pictures in memory
+
 
 @dataclass
 class Faces(Stage):
@@ -47,20 +49,28 @@ class Faces(Stage):
     max_offset: int = 6  # frames between sound and picture
     min_offset_confidence: float = MIN_CONFIDENCE
 
+    def setup(self) -> None:
+        self.landmarker(np.zeros((64, 64, 3), np.uint8))  # loads; what it lacks is told before any clip
+
     def process(self, clip: Clip, workspace: Path, folder: Path) -> Iterable[Clip | Drop]:
         return sorted(self._find(clip, workspace, folder), key=lambda result: result.start)
 
     def _find(self, clip: Clip, workspace: Path, folder: Path) -> Iterable[Clip | Drop]:
         path = source_path(workspace, clip.source)
-        if not probe(path).has_video:
+        info = probe(path)
+        if not info.has_video:
             yield clip.add(face=False)
             return
+        wanted = round(clip.duration * FPS)
         size = (0, 0)
         found = []
+        # a short clip's pictures are kept for cutting out: decoding them again costs a seek far back
+        held: list[np.ndarray] | None = [] if info.width * info.height * 3 * wanted <= MAX_HELD else None
         for frame in read_frames(path, start=clip.start, end=clip.end):
             size = (frame.shape[1], frame.shape[0])
             found.append(self.landmarker(frame))
-        wanted = round(clip.duration * FPS)
+            if held is not None:
+                held.append(frame)
         if len(found) < wanted - 2:
             rest = clip.part(*self._span(clip, len(found), wanted))
             long = wanted - len(found) >= self.min_frames
@@ -84,8 +94,8 @@ class Faces(Stage):
                 yield self._drop(part, f"sound and picture more than {self.max_offset} frames apart")
                 continue
             (folder / str(number)).mkdir()
-            frames = islice(read_frames(path, start=clip.start, end=clip.end), track.start, track.end)
-            self._cut_out(frames, track, folder / str(number))
+            frames = iter(held) if held else read_frames(path, start=clip.start, end=clip.end)
+            self._cut_out(islice(frames, track.start, track.end), track, folder / str(number))
             yield part.add(face=True, faces=self.path_in(folder, str(number)), **offset)
 
     def _within_scenes(self, tracks: Iterable[Track], clip: Clip, workspace: Path) -> list[Track]:

