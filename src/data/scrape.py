@@ -148,9 +148,21 @@ def source_path(workspace: Path, source: str) -> Path:
     return path
 
 
+def _name(title: str, sha256: str) -> str:
+    slug = re.sub(r"[^0-9A-Za-z]+", "-", title).strip("-")[:32].strip("-") or "source"
+    return f"{slug}-{sha256[:8]}"
+
+
+def _known_as(sha256: str, workspace: Path) -> str | None:
+    """The name under which the same content came before: a person's edits speak of it."""
+    for path in sorted((workspace / "sources").glob(f"*-{sha256[:8]}.json")):
+        if json.loads(path.read_text("utf-8"))["sha256"] == sha256:
+            return path.stem
+    return None
+
+
 def _register(path: Path, recording: Recording, entry: dict[str, Any], workspace: Path) -> Clip:
-    slug = re.sub(r"[^0-9A-Za-z]+", "-", recording.title).strip("-")[:32].strip("-") or "source"
-    source = f"{slug}-{entry['sha256'][:8]}"
+    source = _known_as(entry["sha256"], workspace) or _name(recording.title, entry["sha256"])
     home = workspace.resolve()
     downloads = Path("sources", "downloads")
     record = asdict(recording) | {

@@ -158,3 +158,11 @@ def test_an_index_that_was_cut_short_is_made_anew(recordings: Path, tmp_path: Pa
     again, report = scrape([recordings], tmp_path)
     assert (again, report.cached) == (first, 0)
     assert scrape([recordings], tmp_path)[1].cached == 3
+
+
+def test_a_file_that_is_renamed_keeps_its_name_here(recordings: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(recordings, tmp_path / "recordings")
+    before, _ = scrape([folder], tmp_path / "workspace")
+    (folder / "take 1.mp4").rename(folder / "another name.mp4")
+    after, _ = scrape([folder], tmp_path / "workspace")
+    assert {clip.id for clip in after} == {clip.id for clip in before}
