@@ -90,6 +90,22 @@ def test_what_can_be_heard_comes_through(workspace: Path, sources: dict[Path, st
             assert ends == {"scrape failed"}, (path, ends)
 
 
+def test_no_moment_is_lost_silently(workspace: Path) -> None:
+    """After `cut` every second of a recording is in a clip or in a drop."""
+    manifests = workspace / "manifests"
+    left = {clip.source: clip.duration for clip in read_manifest(manifests / "decode.jsonl")}
+    assert len(left) > 20
+    for clip in read_manifest(manifests / "cut.jsonl"):
+        left[clip.source] -= clip.duration
+    for row in read_json_lines(manifests / "cut.dropped.jsonl"):
+        left[row["id"].partition("_")[0]] -= row["end"] - row["start"]
+    for row in read_json_lines(manifests / "cut.failed.jsonl"):
+        del left[row["id"].partition("_")[0]]
+    heard = {name: seconds for name, seconds in left.items() if abs(seconds) > 0.1}
+    assert all(seconds > 0 for seconds in heard.values()), "none is counted twice"
+    assert len(heard) <= 2, heard  # whose pictures outlast the sound
+
+
 def test_reasons_are_lines_for_a_person(workspace: Path) -> None:
     """No traceback: nothing in a recording is a surprise to any stage."""
     rows = [

@@ -15,7 +15,7 @@ from understudy.data.executors import LocalPool
 from understudy.data.faces import Faces
 from understudy.data.landmarks import MediaPipeLandmarker
 from understudy.data.manifest import Clip, read_manifest
-from understudy.data.media import FPS, SAMPLE_RATE, read_frames
+from understudy.data.media import FPS, SAMPLE_RATE, VideoWriter, read_frames
 from understudy.data.scrape import scrape, source_path
 from understudy.data.stage import Report, run_stage
 from understudy.data.tracking import AT_EDGE, BESIDE, NO_FACE
@@ -162,6 +162,19 @@ def test_speech_without_a_face_is_kept_for_its_sound(long_talk: Talk, tmp_path: 
     clips, _ = scrape([voice], tmp_path / "voice")
     (clip,), _ = run_stage(Faces(), cut_whole(clips, tmp_path / "voice"), tmp_path / "voice", HERE)
     assert clip["face"] is False
+
+
+def test_sound_that_outlasts_the_pictures_is_kept(long_talk: Talk, tmp_path: Path) -> None:
+    frames, sound = short(long_talk, 100)
+    with VideoWriter(tmp_path / "tail.mp4", width=WIDTH, height=HEIGHT, sample_rate=SAMPLE_RATE) as video:
+        for frame in frames[:50]:
+            video.write(frame)
+        video.write_audio(sound)
+    clips, _ = scrape([tmp_path / "tail.mp4"], tmp_path)
+    seen, tail = run_stage(Faces(), cut_whole(clips, tmp_path), tmp_path, HERE)[0]
+    assert (seen["face"], tail["face"]) == (True, False)
+    assert seen.end == tail.start == pytest.approx(2.0, abs=0.05)
+    assert tail.end == pytest.approx(4.0, abs=0.1)
 
 
 def test_tracks_are_parted_where_the_picture_changes(long_talk: Talk, tmp_path: Path) -> None:
