@@ -26,6 +26,7 @@ demo: $(INSTALLED)
 	$(UNDERSTUDY) evaluate subject=demo ckpt=$(RUN)/checkpoints/best.ckpt
 	@echo
 	@echo "video          $(DEMO)/demo.mp4"
+	@echo "review         $(UNDERSTUDY) review subject=demo"
 	@echo "contact sheet  $(DEMO)/contact_sheet.png"
 	@echo "tensorboard    $(BIN)/tensorboard --logdir $(DEMO)/runs"
 
