@@ -1,12 +1,16 @@
 """Step 2, third part: how good each clip is, in numbers; what is good enough, `clean` decides."""
 
+import importlib
+import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from filelock import FileLock
 from scipy.ndimage import median_filter
 from scipy.signal import resample
 
@@ -36,6 +40,14 @@ class Measure(Stage):
     reads: ClassVar[tuple[str, ...]] = ("audio", "audio_full", "speech")
 
     dnsmos: Literal["p808", "p835", "none"] = "p808"  # p835 costs ten times as much
+    rated_by: str = field(init=False, default=f"speechmos {version('speechmos')}")  # part of the key
+
+    def setup(self) -> None:
+        # librosa compiles parts of itself when it is first imported, and keeps them for the next time: two
+        # processes that do so at once have left files behind that made later ones crash
+        with FileLock(Path(tempfile.gettempdir()) / "understudy-librosa.lock", mode=0o666):
+            importlib.import_module("librosa.core")
+            importlib.import_module("librosa.feature")
 
     def process(self, clip: Clip, workspace: Path, folder: Path) -> Iterable[Clip | Drop]:
         samples = clip_audio(clip, workspace)

@@ -49,7 +49,10 @@ def prepare(
             if dry_run:
                 return _try_out(wanted, folder, engine)
             clips, scraped = scrape(subject.recordings(), folder, download)
-            return _prepare(clips, scraped, wanted, folder, engine, prune_stale)
+            code = _prepare(clips, scraped, wanted, folder, engine, prune_stale)
+            if later := [n for n in names[len(wanted) :] if (folder / "manifests" / f"{n}.jsonl").exists()]:
+                print(f"not run        {', '.join(later)}: their manifests are those of an earlier run")
+            return code
     except Timeout:
         raise UserError(f"{folder}: another prepare is at work there; wait for it to end") from None
     finally:
