@@ -20,18 +20,22 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
     return make_bad_sources(tmp_path_factory.mktemp("bad") / "sources", voice.samples, SAMPLE_RATE)
 
 
-@pytest.fixture(scope="module")
-def workspace(sources: dict[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """After the whole of prepare."""
-    workspace = tmp_path_factory.mktemp("prepared")
-    settings = [
+def prepare(sources: dict[Path, str], workspace: Path) -> int:
+    return run_verb(
+        "prepare",
         "subject=folder",
         "subject.name=someone",
         f"subject.sources=['{next(iter(sources)).parent}']",
         f"workspace={workspace}",
         "engine.workers=1",
-    ]
-    assert run_verb("prepare", *settings) == 1
+    )
+
+
+@pytest.fixture(scope="module")
+def workspace(sources: dict[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """After the whole of prepare."""
+    workspace = tmp_path_factory.mktemp("prepared")
+    assert prepare(sources, workspace) == 1
     return workspace
 
 
@@ -124,12 +128,5 @@ def test_reasons_are_lines_for_a_person(workspace: Path) -> None:
 
 def test_a_second_run_ends_the_same(workspace: Path, sources: dict[Path, str]) -> None:
     before = outcomes(workspace)
-    settings = [
-        "subject=folder",
-        "subject.name=someone",
-        f"subject.sources=['{next(iter(sources)).parent}']",
-        f"workspace={workspace}",
-        "engine.workers=1",
-    ]
-    assert run_verb("prepare", *settings) == 1
+    assert prepare(sources, workspace) == 1
     assert outcomes(workspace) == before
