@@ -13,12 +13,11 @@ import numpy as np
 import soundfile
 
 from understudy.data.manifest import Clip, Drop
-from understudy.data.media import FPS, SAMPLE_RATE, Seconds
+from understudy.data.media import FPS, SAMPLES_PER_FRAME, Seconds
 from understudy.data.stage import Stage
 from understudy.data.voice_activity import VoiceActivity
 from understudy.errors import UserError
 
-SAMPLES_PER_FRAME = round(SAMPLE_RATE / FPS)
 Span = tuple[int, int]  # first frame and the one after the last
 
 

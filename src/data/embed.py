@@ -11,12 +11,11 @@ import torch
 
 from understudy.data.embedding import GE2E, Reliability, SpeakerEncoder, unit
 from understudy.data.manifest import Clip, Drop
-from understudy.data.media import FPS, SAMPLE_RATE, Seconds
+from understudy.data.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Seconds
 from understudy.data.sound import clip_audio
 from understudy.data.stage import Stage
 
 TWO_VOICES = "two voices"
-SAMPLES_PER_FRAME = round(SAMPLE_RATE / FPS)
 
 
 @dataclass

@@ -14,10 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from understudy.data.alignment import MOUTH
 from understudy.data.manifest import Clip, read_manifest
-from understudy.data.media import FPS, SAMPLE_RATE, Seconds
+from understudy.data.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Seconds
 from understudy.errors import UserError
 
-SAMPLES_PER_FRAME = round(SAMPLE_RATE / FPS)
 Split = Literal["train", "val", "test"]
 
 

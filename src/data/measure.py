@@ -14,9 +14,9 @@ from filelock import FileLock
 from scipy.ndimage import median_filter
 from scipy.signal import resample
 
-from understudy.data.cut import SAMPLES_PER_FRAME, per_frame
+from understudy.data.cut import per_frame
 from understudy.data.manifest import Clip, Drop
-from understudy.data.media import FPS, SAMPLE_RATE, Seconds
+from understudy.data.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Seconds
 from understudy.data.sound import clip_audio, clip_audio_full
 from understudy.data.stage import Stage
 

@@ -26,6 +26,7 @@ Seconds = float
 
 SAMPLE_RATE = 16000  # mono; of everything that listens: ASR, speakers, SDA
 FPS = 25.0
+SAMPLES_PER_FRAME = round(SAMPLE_RATE / FPS)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.data.cut import SAMPLES_PER_FRAME, Cut, frame_levels, per_frame, runs, scene_changes
+from understudy.data.cut import Cut, frame_levels, per_frame, runs, scene_changes
 from understudy.data.manifest import Clip, Drop
-from understudy.data.media import FPS, SAMPLE_RATE
+from understudy.data.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from understudy.errors import UserError
 
 
