@@ -34,7 +34,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
 test-all: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not gpu"
+	HYPOTHESIS_PROFILE=searching $(BIN)/python -m pytest -m "not gpu"
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -40,7 +40,7 @@ def spoken(text: str, language: str = "en") -> list[str]:
 
     Numbers are spelled out in English alone; elsewhere digits stay.
     """
-    text = unicodedata.normalize("NFKC", text.lower()).replace("’", "'")
+    text = unicodedata.normalize("NFKC", text).lower().replace("’", "'")  # "℠" becomes "sm"
     if _code(language) == "en":
         text = re.sub(r"(?<=\d),(?=\d)", "", text).replace("%", " percent ").replace("&", " and ")
         text = re.sub(r"\d+", lambda digits: f" {_spell(digits[0])} ", text)

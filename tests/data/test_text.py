@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from understudy.data.text import character_error_rate, normalize, spoken, tokens, word_error_rate
@@ -43,6 +43,7 @@ def test_other_languages_lose_casing_and_punctuation_alone() -> None:
     assert tokens("日本語。", "ja") == ["日", "本", "語"], "which is written without spaces"
 
 
+@example("℠")
 @given(st.text() | st.lists(st.sampled_from(AWKWARD)).map(" ".join))
 def test_any_text_can_be_normalised(text: str) -> None:
     normal = normalize(text)
