@@ -31,7 +31,7 @@ from understudy.data.media import FPS, SAMPLE_RATE
 from understudy.models.sda import Generator
 from understudy.models.sda.audio import MELS_PER_FRAME
 from understudy.tables import print_table, write_json
-from understudy.train.export import export_onnx
+from understudy.train.export_sda import export_onnx
 from understudy.train.sda import SDA
 
 CHUNKS = (1, 5, 25)  # frames

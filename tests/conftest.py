@@ -96,7 +96,10 @@ def run_verb(verb: str, *overrides: str) -> int:
     try:
         code: int = call(config_of(verb, *overrides).verb) or 0
     except InstantiationException as error:
-        raise error.__cause__ or error from None
+        cause: BaseException = error
+        while isinstance(cause, InstantiationException) and cause.__cause__:
+            cause = cause.__cause__
+        raise cause from None
     return code
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import torch
 from transformers import (
+    AutoConfig,
+    AutoModelForCTC,
     GenerationConfig,
-    Wav2Vec2Config,
+    SeamlessM4TFeatureExtractor,
     Wav2Vec2CTCTokenizer,
     Wav2Vec2FeatureExtractor,
-    Wav2Vec2ForCTC,
     Wav2Vec2Processor,
     WhisperConfig,
     WhisperFeatureExtractor,
@@ -68,13 +69,14 @@ def tiny_whisper(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def tiny_ctc(folder: Path, *, seed: int = 0) -> Path:
-    """A wav2vec2 with the characters of English that hears nothing in particular."""
+def tiny_ctc(folder: Path, *, kind: str = "wav2vec2", seed: int = 0) -> Path:
+    """A wav2vec2, hubert or wav2vec2-bert with the characters of English that hears nothing in particular."""
     torch.manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = folder / "vocab.json"
     vocabulary.write_text("{" + ", ".join(f'"{c}": {k}' for k, c in enumerate(CHARACTERS)) + "}")
-    config = Wav2Vec2Config(
+    config = AutoConfig.for_model(
+        kind,
         vocab_size=len(CHARACTERS),
         hidden_size=16,
         num_hidden_layers=1,
@@ -85,7 +87,9 @@ def tiny_ctc(folder: Path, *, seed: int = 0) -> Path:
         num_conv_pos_embedding_groups=2,
         pad_token_id=0,
     )
-    Wav2Vec2ForCTC(config).save_pretrained(folder)
+    AutoModelForCTC.from_config(config).save_pretrained(folder)
     tokenizer = Wav2Vec2CTCTokenizer(str(vocabulary))
-    Wav2Vec2Processor(Wav2Vec2FeatureExtractor(do_normalize=True), tokenizer).save_pretrained(folder)
+    mel = kind == "wav2vec2-bert"
+    features = SeamlessM4TFeatureExtractor() if mel else Wav2Vec2FeatureExtractor(do_normalize=True)
+    Wav2Vec2Processor(features, tokenizer).save_pretrained(folder)
     return folder

@@ -1,9 +1,8 @@
 """Windows of aligned faces with their sound, for training the talking face."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import pytorch_lightning as pl
@@ -15,9 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 from understudy.data.alignment import MOUTH
 from understudy.data.manifest import Clip, read_manifest
 from understudy.data.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Seconds
+from understudy.data.splits import split_clips
 from understudy.errors import UserError
-
-Split = Literal["train", "val", "test"]
 
 
 class Window(TypedDict):
@@ -28,31 +26,6 @@ class Window(TypedDict):
     mouth: Tensor  # (time, 20, 2) float32, in the crop's pixels
     audio: Tensor  # (samples,) float32, of the frames and the same margin before and after them
     clip: str
-
-
-def split_clips(clips: Sequence[Clip], *, val_share: float, test_share: float) -> dict[Split, list[Clip]]:
-    """Held out by source, never by clip; by the hash of its name, so that it stays when others come.
-
-    Small sets still get one source each to train, to validate and to test on, if they have three. Of
-    one or two recordings the last clips are held out.
-    """
-    place = {c.source: int(hashlib.sha256(c.source.encode()).hexdigest()[:8], 16) / 16**8 for c in clips}
-    ordered = sorted(place, key=lambda source: place[source])
-    n_test = sum(p < test_share for p in place.values())
-    n_val = sum(p < test_share + val_share for p in place.values()) - n_test
-    n_test = min(max(n_test, 1), len(ordered) - 2)
-    n_val = min(max(n_val, 1), len(ordered) - n_test - 1)
-    test, val = set(ordered[:n_test]), set(ordered[n_test : n_test + n_val])
-    split: dict[Split, list[Clip]] = {"train": [], "val": [], "test": []}
-    if len(ordered) < 3:
-        n_test, n_val = (max(round(len(clips) * share), 1) for share in (test_share, val_share))
-        last_train = max(len(clips) - n_test - n_val, 1)
-        split["train"], held_out = list(clips[:last_train]), list(clips[last_train:])
-        split["val"], split["test"] = held_out[:n_val], held_out[n_val:]
-        return split
-    for clip in clips:
-        split["test" if clip.source in test else "val" if clip.source in val else "train"].append(clip)
-    return split
 
 
 class FaceWindows(Dataset[Window]):

@@ -4,14 +4,9 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
-import os
 import signal
-import sys
-import tempfile
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -19,6 +14,7 @@ from typing import Any, Protocol, Self
 import cv2
 import numpy as np
 
+from understudy.data.quiet import quiet_stderr
 from understudy.errors import UserError
 
 MODEL_FILE = "face_landmarker.task"  # the name of the official download
@@ -96,7 +92,7 @@ class MediaPipeLandmarker:
 
     @functools.cached_property
     def _detector(self) -> Any:
-        with _quiet_stderr():  # it talks when its graph starts, on the first picture
+        with quiet_stderr():  # it talks when its graph starts, on the first picture
             detector = _mediapipe_detector(self._model, self._max_faces, self._min_score)
             detector.detect(_picture(np.zeros((64, 64, 3), np.uint8)))
         self._finalizer = weakref.finalize(self, _close, detector)
@@ -197,24 +193,6 @@ def _close(detector: Any) -> None:
         detector.close()
     except RuntimeError:
         detector._handle = None  # or its own clean-up tries again and prints a traceback
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Holds back what native code says to stderr, for which it has no switch; shown on failure."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as held_back:
-        os.dup2(held_back.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held_back.seek(0)
-            os.write(terminal, held_back.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
 
 
 class FaceAlignmentLandmarker:

@@ -8,7 +8,7 @@ A table with tabs and a heading; columns after the first may be empty or left ou
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -77,6 +77,14 @@ def add_to_lexicon(path: Path, entries: Iterable[Entry]) -> list[Entry]:
             text += "" if text.endswith("\n") or not text else "\n"
             write_atomically(path, text + "".join(entry.to_line() for entry in added))
     return added
+
+
+def import_word_list(lexicon: Path, words: Path) -> list[Entry]:
+    """Add a person's own list, a word a line or with more of the lexicon's columns; returns what is new."""
+    if not words.exists():
+        raise UserError(f"{words}: there is no such file; give a text file with a word a line")
+    entries = [replace(entry, source=entry.source or words.name) for entry in read_lexicon(words)]
+    return add_to_lexicon(lexicon, entries)
 
 
 def _entry(cells: list[str]) -> Entry:

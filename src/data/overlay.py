@@ -97,7 +97,8 @@ class Overlay:
         if {"start", "end"} & edit.value.keys() and self._is_news(clip, "moved"):
             if not start < end:
                 raise UserError(f"{edit.where}: clip {clip.id} would end before it starts ({start} to {end})")
-            changed = _moved(replace(clip.part(start, end), id=clip.id), edit)
+            part = _without(clip.part(start, end), "heard")
+            changed = _moved(replace(part, id=clip.id), edit)
             if "text" in by_person or "text" not in clip.fields:  # times change no person's text
                 fields.setdefault("text", clip.fields.get("text"))
         if "text" in fields:
@@ -166,7 +167,7 @@ def _moved(clip: Clip, edit: Edit) -> Clip:
 
 
 def _born(clip: Clip, edit: Edit) -> Clip:
-    clip = _without(clip, "reviewed")  # nobody has looked at this one yet
+    clip = _without(clip, "reviewed", "heard")  # nobody has looked at this one yet, nor transcribed it
     return clip.add(**{LINEAGE: {"clip": clip.id, "born": edit.id, "moved": edit.id}})
 
 

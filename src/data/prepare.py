@@ -15,6 +15,7 @@ from understudy.data.manifest import Clip, read_manifest
 from understudy.data.scrape import scrape
 from understudy.data.stage import Executor, Report, Step, prune, run_stage
 from understudy.data.subject import Subject
+from understudy.data.transcriber_report import tell_transcribers, transcribed
 from understudy.errors import UserError, one_line
 from understudy.tables import duration, print_table, write_json
 
@@ -67,7 +68,7 @@ def _prepare(
     engine: Executor,
     prune_stale: bool,
 ) -> int:
-    reports = [scraped]
+    reports, earlier = [scraped], transcribed(workspace)
     try:
         for stage in stages:
             before = clips
@@ -78,6 +79,7 @@ def _prepare(
     finally:  # what went well is told, also when a stage cannot go on
         write_json(_report_path(workspace), [report.row() for report in reports])
         tell(reports, workspace)
+        tell_transcribers(earlier, workspace)
     if lost := unmet(workspace / EDITS, set().union(*(report.met for report in reports))):
         print(f"{len(lost)} corrected clips are not there with these settings: {', '.join(lost[:5])} ...")
     if pictured := [clip for clip in clips if "faces" in clip.fields]:

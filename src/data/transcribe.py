@@ -23,6 +23,7 @@ class Transcribe(Stage):
     """Keeps every clip and adds
 
     text                   as the recogniser wrote it; "" where nothing can be compared with anything
+    heard                  the same, which no person's edit touches
     words                  [[start, end, word, confidence], ...], the words of `text.split()`
     confidence             0 to 1, the recogniser's own
     language               a code, with `language_probability` where it was detected
@@ -36,6 +37,7 @@ class Transcribe(Stage):
     """
 
     name: ClassVar[str] = "transcribe"
+    version: ClassVar[int] = 2  # 2: `heard`
     reads: ClassVar[tuple[str, ...]] = ("audio", "gain")
 
     recognizer: Recognizer = field(default_factory=SphinxRecognizer)
@@ -85,6 +87,7 @@ class Transcribe(Stage):
             numbers["disagreement"] = min(character_error_rate([text], [other.text], heard.language), 1.0)
         return clip.add(
             text=text,
+            heard=text,
             words=[self._row(word, clip) for word in words],
             language=heard.language,
             flags=self.flags(replace(heard, text=text, words=words), clip.duration, fit),

@@ -5,9 +5,13 @@ once, tells how probable each token was and what moment of the sound it looked a
 the times of words, however the text was searched for.
 """
 
+import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from understudy.data.hub import load_pretrained, model_name, pick_device
+from understudy.data.lexicon import read_lexicon
 from understudy.data.media import SAMPLE_RATE, Seconds
 from understudy.data.recognizers import Transcript, Word
 from understudy.errors import UserError
@@ -27,22 +32,33 @@ class WhisperRecognizer:
 
     On a GPU it computes in 16 bits and in batches of one size, filled up where clips are few: how sums
     are rounded depends on a batch's size, and what a clip gives shall not depend on its company.
-    Confidence is the mean probability of the text's tokens, its end included.
+    Confidence is the mean probability of the text's tokens, its end included, without the lexicon's bias.
     """
 
     pretrained: str = "openai/whisper-small"
     language: str | None = None
     num_beams: int = 1
     max_tokens: int = 224  # of one clip; a text that runs this far repeats itself
+    lexicon: str | None = None  # a lexicon.tsv; it may be missing
+    lexicon_prompt: bool = True  # its words are shown to the model before each clip, as many as fit
+    lexicon_bias: float = 1.0  # logit, added to what goes on with a word of weight 1; 0 adds none
     device: str = "auto"
     clips_at_once: int | None = None  # 16 on a GPU; more than 1 gains nothing on a CPU
 
     @property
     def model_id(self) -> str:
-        if not hasattr(self, "_name"):
-            self._name = model_name(self.pretrained)  # reads all of a folder: once
+        return self._name
+
+    @cached_property
+    def _name(self) -> str:  # reads all of a folder: once
         language = self.language or "any language"
-        return f"whisper {self._name}, {language}, {self.num_beams} beams, {self.max_tokens} tokens"
+        name = f"whisper {model_name(self.pretrained)}, {language}, {self.num_beams} beams"
+        name += f", {self.max_tokens} tokens"
+        if not self._weights or not (self.lexicon_prompt or self.lexicon_bias):
+            return name
+        words = hashlib.sha256(repr(self._weights).encode()).hexdigest()[:12]
+        shown = "shown and " if self.lexicon_prompt else ""
+        return f"{name}, words {words} {shown}biased by {self.lexicon_bias}"
 
     @property
     def batch_size(self) -> int:
@@ -70,6 +86,7 @@ class WhisperRecognizer:
         known = list(self._languages) or ["en"]
         if self.language and self.language not in known:
             raise UserError(f"language={self.language}: {self.pretrained} knows {', '.join(sorted(known))}")
+        self._prompt, self._biases = self._make_prompt(), self._make_biases()
 
     def recognize(self, batch: Sequence[np.ndarray]) -> list[Transcript]:
         """Raises `UserError` for a clip that is longer than the model hears."""
@@ -94,7 +111,9 @@ class WhisperRecognizer:
         written = self._model.generate(
             encoder_outputs=sound,
             num_beams=self.num_beams,
-            max_new_tokens=min(self.max_tokens, self._model.config.max_target_positions - 8),
+            max_new_tokens=min(self.max_tokens, self._places - 8 - len(self._prompt)),
+            prompt_ids=torch.tensor(self._prompt, device=self._model.device) if self._prompt else None,
+            sequence_bias=self._biases or None,
             **({"language": languages, "task": "transcribe"} if self._languages else {}),
         )
         texts = [row[row < self._settings.eos_token_id].tolist() for row in written]
@@ -130,11 +149,11 @@ class WhisperRecognizer:
         settings = self._settings
         rows, begins = [], []
         for language, text in zip(languages, texts, strict=True):
-            prompt = [settings.decoder_start_token_id, settings.no_timestamps_token_id]
+            start = [settings.decoder_start_token_id, settings.no_timestamps_token_id]
             if self._languages:
-                prompt[1:1] = [self._languages[language], settings.task_to_id["transcribe"]]
-            rows.append(torch.tensor(prompt + text + [settings.eos_token_id]))
-            begins.append(len(prompt) - 1)  # where the first token is foretold
+                start[1:1] = [self._languages[language], settings.task_to_id["transcribe"]]
+            rows.append(torch.tensor(self._prompt + start + text + [settings.eos_token_id]))
+            begins.append(len(self._prompt + start) - 1)  # where the first token is foretold
         tokens = pad_sequence(rows, True, settings.eos_token_id).to(self._model.device)
         self._model.set_attn_implementation("eager")  # slower, and alone in telling where it looked
         found = self._model(encoder_outputs=sound, decoder_input_ids=tokens, output_attentions=True)
@@ -161,6 +180,48 @@ class WhisperRecognizer:
         )
         return [float(time) for time in times[0, :-1]]
 
+    @property
+    def _places(self) -> int:
+        """How many tokens the prompt, the marks of the start and the text may be, all together."""
+        return int(self._model.config.max_target_positions)
+
+    @cached_property
+    def _weights(self) -> dict[str, float]:
+        """The lexicon's words, the weightiest first."""
+        entries = read_lexicon(Path(self.lexicon)) if self.lexicon else []
+        weights: dict[str, float] = {}
+        for entry in sorted(entries, key=lambda entry: -entry.weight):
+            weights.setdefault(entry.word, entry.weight)  # a word that is said in two ways counts once
+        return weights
+
+    def _make_prompt(self) -> list[int]:
+        """Tokens that read as what was said before: the lexicon's words, as many as Whisper takes."""
+        prompt: list[int] = []
+        words: list[str] = []
+        for word in self._weights if self.lexicon_prompt else ():
+            words.append(word)
+            try:
+                longer = self._processor.get_prompt_ids(prompt_text(words)).tolist()
+            except ValueError as error:
+                raise UserError(f"{self.lexicon}: {word!r} cannot be shown to Whisper ({error})") from None
+            if len(longer) >= self._places // 2:
+                break
+            prompt = longer
+        return prompt
+
+    def _make_biases(self) -> dict[tuple[int, ...], float]:
+        """What is added to the last of these tokens, after the others; how a word begins is not favoured.
+
+        Many words begin alike, so only what goes on with one, or is all of it, tells that it is meant.
+        """
+        biases: dict[tuple[int, ...], float] = {}
+        for word, weight in self._weights.items() if self.lexicon_bias else ():
+            tokens = self._processor.tokenizer(" " + word, add_special_tokens=False).input_ids
+            bias = self.lexicon_bias + math.log(weight)
+            for length in range(min(2, len(tokens)), len(tokens) + 1):
+                biases.setdefault(tuple(tokens[:length]), bias)
+        return biases
+
     def _words(self, tokens: list[int], chances: list[float], times: list[Seconds]) -> tuple[Word, ...]:
         """What stands between spaces; a token's first character tells whether a space comes before it."""
         tokenizer = self._processor.tokenizer
@@ -175,3 +236,8 @@ class WhisperRecognizer:
                 Word(*span, part, confidence) for part, span in zip(parts, pairwise(borders), strict=True)
             ]
         return tuple(words)
+
+
+def prompt_text(words: Sequence[str]) -> str:
+    """Words of a lexicon as if they had just been said; what comes next is punctuated as they are."""
+    return ", ".join(words) + "."

@@ -83,19 +83,25 @@ class CtcAligner:
         sounding = [spoken(word, self.language) for word in words]
         if len(samples) < SHORTEST or not any(sounding):
             return ()
-        inputs = self._processor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_values
-        logits = self._model(inputs.to(self._model.device)).logits[0]  # (frames, characters)
+        heard = hear_characters(self._model, self._processor, samples)
         tokenizer = self._processor.tokenizer
-        characters: dict[str, int] = tokenizer.get_vocab()
+        # tokenizers make up numbers for marks that the model has not
+        characters = {c: k for c, k in tokenizer.get_vocab().items() if k < heard.shape[1]}
         found = align_characters(
-            logits.float().log_softmax(-1).cpu(),
-            [_spell("".join(parts), characters) for parts in sounding if parts],
+            heard,
+            [spell("".join(parts), characters) for parts in sounding if parts],
             blank=tokenizer.pad_token_id,
             between=characters.get(tokenizer.word_delimiter_token),
         )
-        frame: Seconds = len(samples) / SAMPLE_RATE / len(logits)
+        frame: Seconds = len(samples) / SAMPLE_RATE / len(heard)
         spans = iter([(first * frame, after * frame, sure) for first, after, sure in found])
         return _lay_out(words, [next(spans, None) if parts else None for parts in sounding])
+
+
+def hear_characters(model: Any, processor: Any, samples: np.ndarray) -> Tensor:
+    """Log probabilities (frames, characters), on the CPU, by any CTC model and its processor."""
+    inputs = processor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").to(model.device)
+    return model(**inputs).logits[0].float().log_softmax(-1).cpu()
 
 
 def align_characters(
@@ -146,7 +152,7 @@ def _lay_out(
     return tuple(laid_out)
 
 
-def _spell(word: str, characters: dict[str, int]) -> list[int]:
+def spell(word: str, characters: dict[str, int]) -> list[int]:
     """Those of its letters that the model has, as small or capital letters, with accents or without."""
     numbers = []
     for letter in word:

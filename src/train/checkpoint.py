@@ -85,16 +85,25 @@ def module_class(model: Mapping[Any, Any]) -> type[TwinModule]:
 
 
 def load_module(checkpoint: dict[str, Any], **replaced: Any) -> TwinModule:
-    """The module with the checkpoint's weights, in evaluation mode; `replaced` are other arguments.
+    """The module with the checkpoint's weights, in evaluation mode.
 
-    Raises `UserError` for a config that would call anything but models and optimizers.
+    `replaced` are other arguments, for a module that takes them. Raises `UserError` for a config that
+    would call anything but models and optimizers, and for weights that are not the config's.
     """
-    config = {k: v for k, v in checkpoint[CONFIG]["model"].items() if k not in replaced}
+    settings = checkpoint[CONFIG]["model"]
+    config = {k: v for k, v in settings.items() if k not in replaced}
     for target in _targets(config):
         if not target.startswith(("understudy.", "torch.optim.")):
             raise UserError(f"the checkpoint's config calls {target}; it is not one of ours")
-    module: TwinModule = instantiate(config, **replaced)
-    module.load_state_dict(checkpoint["state_dict"])
+    module: TwinModule = instantiate(
+        config, _convert_="all", **{k: v for k, v in replaced.items() if k in settings}
+    )
+    module.configure_model()
+    found = module.load_state_dict(checkpoint["state_dict"], strict=False)
+    frozen = {name for name, p in module.named_parameters(remove_duplicate=False) if not p.requires_grad}
+    if wrong := sorted({*found.unexpected_keys, *(set(found.missing_keys) - frozen)}):
+        raise UserError(f"the checkpoint's weights do not fit its config: {', '.join(wrong[:3])}")
+    module.on_load_checkpoint(checkpoint)
     return module.eval()
 
 

@@ -19,14 +19,15 @@ def evaluate(
     ckpt: str,
     workspace: str,
     trainer: Callable[..., pl.Trainer],
-    callbacks: dict[str, pl.Callback],
+    callbacks: dict[str, dict[str, pl.Callback]],
     landmarker: Landmarker,
     data: dict[str, Any],
     threads: int | None,
 ) -> int:
     """Print the module's table over the test split; write it and pictures to `RUN/evaluation/`.
 
-    The data is the checkpoint's own, taken from `workspace`; `data` changes single settings of it.
+    The data is the checkpoint's own, taken from `workspace`; `data` changes single settings of it,
+    `callbacks` are those of each role.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -38,7 +39,7 @@ def evaluate(
         raise UserError(f"data.{min(unknown)}: there is no such setting; there are {known}")
     settings = {**settings, "workspace": workspace, **data}
     folder = Path(ckpt).resolve().parent.parent / "evaluation"
-    lightning = trainer(callbacks=list(callbacks.values()), default_root_dir=folder)
+    lightning = trainer(callbacks=list(callbacks.get(module.role, {}).values()), default_root_dir=folder)
     lightning.test(module, datamodule=instantiate(settings), verbose=False)
     values = module.metrics.summary()
     columns = list(values)

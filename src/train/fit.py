@@ -44,8 +44,8 @@ def fit(
     if last.exists():
         check_resumable(last, plain)
 
-    datamodule = instantiate(data)
-    module = instantiate(model)
+    datamodule = instantiate(data, _convert_="all")
+    module = instantiate(model, _convert_="all")
     logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
     logger.log_hyperparams(plain, metrics=dict.fromkeys(kind.headline, float("nan")))
     lightning: pl.Trainer = instantiate(

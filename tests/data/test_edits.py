@@ -139,6 +139,15 @@ def test_a_trim_keeps_the_name_and_what_is_spoken_in_it() -> None:
     assert (first.end, first["text"]) == (0.95, "my words"), "a person's text is the person's to shorten"
 
 
+def test_what_was_heard_stays_as_long_as_the_clip_does() -> None:
+    told, plain = TOLD.add(heard="bin blew"), PLAIN.add(source="a", heard="now")
+    (corrected,) = kept({"clip": TOLD.id, "set": {"text": "bin"}}, clips=[told])
+    assert corrected["heard"] == "bin blew"
+    for edit in ({"split": 1.0}, {"merge": PLAIN.id}, {"set": {"end": 1.0}}):
+        first, *_ = kept({"clip": TOLD.id, **edit}, clips=[told, plain])
+        assert "heard" not in first.fields
+
+
 def test_undo_and_redo() -> None:
     rows: list[dict[str, Any]] = [
         {"id": "1", "clip": PLAIN.id, "set": {"text": "first"}},

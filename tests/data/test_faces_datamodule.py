@@ -4,18 +4,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from understudy.data.alignment import MOUTH
-from understudy.data.faces_datamodule import FaceDataModule, FaceWindows, Window, split_clips
+from understudy.data.faces_datamodule import FaceDataModule, FaceWindows, Window
 from understudy.data.manifest import Clip, read_manifest, write_manifest
 from understudy.data.media import SAMPLE_RATE
 from understudy.errors import UserError
-
-SOURCES = st.lists(st.text(min_size=1, max_size=8), min_size=3, max_size=40, unique=True)
-SHARES = {"val_share": 0.1, "test_share": 0.2}
 
 
 @pytest.fixture(scope="module")
@@ -23,43 +18,9 @@ def clips(prepared: Path) -> list[Clip]:
     return read_manifest(prepared / "manifests" / "faces.jsonl")
 
 
-def parts(*sources: str) -> list[Clip]:
-    """Two clips of every source."""
-    return [Clip(f"{s}{k}", s, 2.0 * k, 2.0 * k + 2) for s in sources for k in range(2)]
-
-
 def equal(a: Window, b: Window) -> bool:
     tensors = ("still", "frames", "mouth", "audio")
     return a["clip"] == b["clip"] and all(torch.equal(a[t], b[t]) for t in tensors)  # type: ignore[literal-required]
-
-
-@given(sources=SOURCES)
-def test_no_source_is_in_two_splits(sources: list[str]) -> None:
-    split = split_clips(parts(*sources), **SHARES)
-    where = [{clip.source for clip in split[name]} for name in ("train", "val", "test")]
-    assert sum(map(len, where)) == len(set().union(*where)) == len(sources)
-    assert sum(map(len, split.values())) == 2 * len(sources)
-    assert all(where)
-
-
-@pytest.mark.parametrize("sources", [("one",), ("one", "two")])
-def test_of_few_recordings_the_last_clips_are_held_out(sources: tuple[str, ...]) -> None:
-    clips = [Clip(f"{s}{k}", s, 2.0 * k, 2.0 * k + 2) for s in sources for k in range(10)]
-    split = split_clips(clips, **SHARES)
-    assert split["train"] + split["val"] + split["test"] == clips
-    assert (len(split["val"]), len(split["test"])) == (len(sources), 2 * len(sources))
-    assert len(split_clips(clips[:1], **SHARES)["train"]) == 1
-
-
-def test_what_is_held_out_stays_held_out_when_others_come() -> None:
-    few = [f"recording {k}" for k in range(60)]
-    more = [*few, *(f"new {k}" for k in range(60))]
-    before, after = (split_clips(parts(*sources), **SHARES) for sources in (few, more))
-    for name in ("train", "val", "test"):
-        kept = [clip for clip in after[name] if clip.source in few]
-        assert kept == before[name]
-    assert len(before["test"]) == pytest.approx(2 * 60 * 0.2, abs=14)
-    assert len(before["val"]) == pytest.approx(2 * 60 * 0.1, abs=10)
 
 
 def test_shapes(prepared: Path, clips: list[Clip]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.data.lexicon import Entry, add_to_lexicon, read_lexicon
+from understudy.data.lexicon import Entry, add_to_lexicon, import_word_list, read_lexicon
 from understudy.errors import UserError
 
 CELLS = st.text(
@@ -75,6 +75,22 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 def test_what_cannot_stand_in_the_table(word: str) -> None:
     with pytest.raises(UserError):
         Entry(word)
+
+
+def test_a_person_s_own_list(tmp_path: Path) -> None:
+    lexicon, words = tmp_path / "lexicon.tsv", tmp_path / "names.txt"
+    add_to_lexicon(lexicon, [Entry("Anna", source="review")])
+    words.write_text("Anna\nNew York\n\nSQL\tsequel\t\t3\thome\n")
+    added = [Entry("New York", source="names.txt"), Entry("SQL", "sequel", "", 3.0, "home")]
+    assert import_word_list(lexicon, words) == added
+    assert read_lexicon(lexicon) == [Entry("Anna", source="review"), *added]
+    assert import_word_list(lexicon, words) == []
+    words.write_text("Berta\nSQL\tsequel\t\tmuch\n")
+    with pytest.raises(UserError, match=r"names\.txt:2: weight 'much' is no number"):
+        import_word_list(lexicon, words)
+    with pytest.raises(UserError, match=r"nowhere\.txt: there is no such file"):
+        import_word_list(lexicon, tmp_path / "nowhere.txt")
+    assert len(read_lexicon(lexicon)) == 3
 
 
 def test_several_who_write_at_once_lose_nothing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from material import files_under
 
 from understudy.data.demo.voice import SAMPLE_RATE, VOICES, join, silence, speak
 from understudy.data.manifest import json_lines, read_manifest
+from understudy.data.text import word_error_rate
 from understudy.errors import UserError
 
 INTERVIEW = (
@@ -116,6 +117,31 @@ def test_corrections_of_clips_that_are_gone_are_told(
     assert run_verb("prepare", *settings(interview, workspace), "until=transcribe") == 0
     assert "1 corrected clips are not there with these settings: gone" in capsys.readouterr().out
     assert read_manifest(workspace / "manifests" / "transcribe.jsonl")[0]["text"] == "right"
+
+
+def test_another_transcriber_is_compared_on_corrected_clips(
+    interview: Path, done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = shutil.copytree(done, tmp_path / "workspace")
+    before = read_manifest(workspace / "manifests" / "transcribe.jsonl")
+    texts = [text for who, text in INTERVIEW if who == "one"]
+    said = {clip.id: text for clip, text in zip(before, texts, strict=True)}
+    edits = [{"clip": name, "set": {"text": text, "reviewed": True}} for name, text in said.items()]
+    (workspace / "edits.jsonl").write_text(json_lines(edits))
+    given = [*settings(interview, workspace), "until=transcribe"]
+    assert run_verb("prepare", *given) == 0
+    assert "WER" not in capsys.readouterr().out
+    assert run_verb("prepare", *given, "asr.max_states=10") == 0
+    now = read_manifest(workspace / "manifests" / "transcribe.jsonl")
+    assert [clip["text"] for clip in now] == texts
+    assert [clip["heard"] for clip in before] != [clip["heard"] for clip in now] != texts
+    assert "WER before" in capsys.readouterr().out
+    told = json.loads((workspace / "manifests" / "transcribers.json").read_text())
+    (rates,) = told["rates"]
+    assert (told["before"], rates["clips"]) == (before[0]["transcriber"], 3)
+    heard = [clip["heard"] for clip in before]
+    assert rates["wer_before"] == pytest.approx(word_error_rate(texts, heard))
+    assert rates["wer_before"] < rates["wer_now"]
 
 
 def test_a_stage_that_cannot_go_on_leaves_the_table_of_those_before(

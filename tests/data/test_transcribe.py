@@ -127,6 +127,7 @@ def run(workspace: Path) -> Run:
 def test_the_stage(run: Run) -> None:
     said, silent = run(Transcribe())
     assert word_error_rate([SENTENCE], [said["text"]]) == 0.0
+    assert said["heard"] == said["text"]
     assert said["flags"] == []
     assert said["language"] == "en"
     assert said["transcriber"] == SphinxRecognizer().model_id

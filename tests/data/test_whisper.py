@@ -1,6 +1,7 @@
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,6 +101,84 @@ def test_settings_are_part_of_the_name(folder: str, tmp_path: Path) -> None:
     assert here.model_id == plain.model_id, "where it runs does not decide what it hears"
 
 
+@pytest.fixture
+def lexicon(tmp_path: Path) -> Path:
+    path = tmp_path / "lexicon.tsv"
+    path.write_text("woodcutters\nBlorb\t\t\t3\n")
+    return path
+
+
+@pytest.mark.parametrize("settings", [{}, {"num_beams": 2}, {"lexicon_prompt": False}, {"lexicon_bias": 0}])
+def test_the_lexicon_is_no_part_of_what_is_said(
+    folder: str, clips: list[np.ndarray], lexicon: Path, settings: dict[str, object]
+) -> None:
+    whisper = recognizer(folder, max_tokens=20, lexicon=str(lexicon), clips_at_once=3, **settings)
+    found = whisper.recognize(clips)
+    assert all(is_sound(heard, samples) for heard, samples in zip(found, clips, strict=True))
+    assert not any("Blorb" in heard.text for heard in found)
+    for heard, samples in zip(found, clips, strict=True):
+        assert whisper.recognize([samples])[0].text == heard.text
+
+
+def test_the_lexicon_changes_what_is_heard(folder: str, clips: list[np.ndarray], lexicon: Path) -> None:
+    plain = recognizer(folder, max_tokens=20).recognize(clips)
+    shown = recognizer(folder, max_tokens=20, lexicon=str(lexicon), lexicon_bias=0).recognize(clips)
+    assert [heard.text for heard in shown] != [heard.text for heard in plain]
+    lexicon.write_text("zq\t\t\t1e9\n")
+    (biased, *_) = recognizer(folder, max_tokens=20, lexicon=str(lexicon), lexicon_prompt=False).recognize(
+        clips
+    )
+    assert biased.text.count("zq") == biased.text.count("z"), "once begun it is finished"
+
+
+def test_no_lexicon_is_as_if_there_were_none(folder: str, clips: list[np.ndarray], tmp_path: Path) -> None:
+    plain = recognizer(folder, max_tokens=20)
+    path = tmp_path / "lexicon.tsv"
+    for written in (None, "", "word\tspoken\n"):
+        if written is not None:
+            path.write_text(written)
+        other = recognizer(folder, max_tokens=20, lexicon=str(path), lexicon_bias=2.0)
+        assert other.model_id == plain.model_id
+        assert other.recognize(clips[:1]) == plain.recognize(clips[:1])
+    path.write_text("grid")
+    unused = WhisperRecognizer(
+        pretrained=folder, max_tokens=20, lexicon=str(path), lexicon_prompt=False, lexicon_bias=0
+    )
+    assert unused.model_id == plain.model_id
+
+
+def test_the_lexicon_is_part_of_the_name(folder: str, tmp_path: Path) -> None:
+    path = tmp_path / "lexicon.tsv"
+    names = {WhisperRecognizer(pretrained=folder).model_id}
+    settings: list[dict[str, Any]] = [{}, {"lexicon_prompt": False}, {"lexicon_bias": 2.0}]
+    for written in ("grid\nBlorb", "grid\n", "grid\t\t\t2"):
+        path.write_text(written)
+        names |= {WhisperRecognizer(pretrained=folder, lexicon=str(path), **s).model_id for s in settings}
+    assert len(names) == 10
+    path.write_text("grid\tgreed\tG R IY D\t2\treview")
+    assert WhisperRecognizer(pretrained=folder, lexicon=str(path)).model_id in names, "it is written the same"
+
+
+def test_a_long_lexicon_and_a_long_text(folder: str, clips: list[np.ndarray], lexicon: Path) -> None:
+    """The model has 64 places for both."""
+    lexicon.write_text("".join(f"w{number}\t\t\t{number + 1}\n" for number in range(50)))
+    whisper = recognizer(folder, max_tokens=500, lexicon=str(lexicon))
+    assert all(is_sound(h, samples) for h, samples in zip(whisper.recognize(clips), clips, strict=True))
+    shown = whisper._processor.decode(whisper._prompt)
+    assert shown == "<|startofprev|> w49, w48, w47, w46, w45, w44.", "the weightiest, as many as fit"
+    lexicon.write_text("x" * 100)
+    assert recognizer(folder, max_tokens=5, lexicon=str(lexicon))._prompt == []
+
+
+def test_a_lexicon_that_cannot_be_used(folder: str, lexicon: Path) -> None:
+    lexicon.write_text("fine\nGRID\tgrid\t\theavy\n")
+    with pytest.raises(UserError, match=r"lexicon\.tsv:2: weight 'heavy' is no number"):
+        WhisperRecognizer(pretrained=folder, lexicon=str(lexicon)).setup()
+    lexicon.write_text("<|nospeech|>")
+    with pytest.raises(UserError, match=r"lexicon\.tsv: '<\|nospeech\|>' cannot be shown to Whisper"):
+        WhisperRecognizer(pretrained=folder, lexicon=str(lexicon)).setup()
+
+
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"give its folder, asr\.pretrained=FOLDER, or take asr=sphinx"):
         recognizer(str(tmp_path))
@@ -133,3 +212,19 @@ def test_the_trained_model(trained: str, corpus: Path) -> None:
     assert nothing.no_speech > 0.6
     with pytest.raises(UserError, match=r"knows en$"):
         recognizer(trained, language="de")
+
+
+def test_the_trained_model_takes_words_from_the_lexicon(trained: str, corpus: Path, lexicon: Path) -> None:
+    samples = read_audio(corpus / "speech" / "ljspeech" / "LJ001-0003.flac")
+    (plain,) = recognizer(trained).recognize([samples])
+    assert "wood cutters of the Netherlands" in plain.text
+    for settings in ({}, {"lexicon_bias": 0}, {"lexicon_prompt": False}):
+        (found,) = recognizer(trained, lexicon=str(lexicon), **settings).recognize([samples])
+        assert is_sound(found, samples)
+        assert found.text == plain.text.replace("wood cutters", "woodcutters")
+        assert found.confidence > 0.8
+        others = [word for word in found.words if word.text != "woodcutters"]
+        k = [word.text for word in plain.words].index("cutters")
+        before = plain.words[: k - 1] + plain.words[k + 1 :]
+        for now, then in zip(others, before, strict=True):  # they stay where they were
+            assert (now.text, now.start) == (then.text, pytest.approx(then.start, abs=0.3))

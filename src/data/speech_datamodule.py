@@ -1,0 +1,202 @@
+"""A person's clips with their transcripts, for training and measuring speech recognition."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, TypedDict
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader, Dataset
+from transformers.trainer_pt_utils import get_length_grouped_indices
+
+from understudy.data.edits import EDITS, apply_edits, read_edits, standing
+from understudy.data.manifest import Clip, read_manifest
+from understudy.data.sound import clip_audio
+from understudy.data.speech_augment import SpeechAugment
+from understudy.data.splits import Split, fold_of, some_of, split_clips
+from understudy.errors import UserError
+
+
+class SpeechBatch(TypedDict):
+    """Clips of like length."""
+
+    audio: Tensor  # (batch, samples) float32 at 16 kHz, silence after the shorter ones
+    lengths: Tensor  # (batch,) samples
+    text: list[str]
+    heard: list[str]  # as the transcriber of `prepare` wrote it; "" where that is not known
+    clip: list[str]
+
+
+class SpokenClips(Dataset[tuple[Clip, np.ndarray]]):
+    """Clips with their sound; with `augment` drawn from (seed, epoch, place), whatever worker draws it."""
+
+    def __init__(
+        self, clips: Sequence[Clip], workspace: Path, augment: SpeechAugment | None, seed: int
+    ) -> None:
+        self.clips, self.workspace = list(clips), workspace
+        self.augment, self.seed, self.epoch = augment, seed, 0
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, place: int) -> tuple[Clip, np.ndarray]:
+        clip = self.clips[place]
+        samples = clip_audio(clip, self.workspace)
+        if self.augment:
+            samples = self.augment(samples, np.random.default_rng((self.seed, self.epoch, place)))
+        return clip, samples
+
+
+class SpeechDataModule(pl.LightningDataModule):
+    """Clips whose text is known, split by source, in batches of like length.
+
+    `transcripts` "reviewed" takes what a person corrected or confirmed, "all" also what a transcriber
+    wrote. With `folds`, one part of so many is the test split, and validation is held out of the others.
+    An epoch is `batches_per_epoch` batches, as many times through all clips as that needs.
+    """
+
+    def __init__(
+        self,
+        *,
+        workspace: str,
+        transcripts: Literal["reviewed", "all"] = "reviewed",
+        train_clips: int | None = None,
+        val_share: float = 0.1,
+        test_share: float = 0.1,
+        folds: int = 0,
+        fold: int = 0,
+        batch_size: int = 8,
+        batches_per_epoch: int = 50,
+        augment: SpeechAugment | None = None,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if transcripts not in ("reviewed", "all"):
+            raise UserError(f"data.transcripts={transcripts}: there are reviewed and all")
+        if folds and not 0 <= fold < folds:
+            raise UserError(f"data.fold={fold}: of {folds} folds there are 0 to {folds - 1}")
+        self.workspace = Path(workspace)
+        self.transcripts = transcripts
+        self.train_clips, self.val_share, self.test_share = train_clips, val_share, test_share
+        self.folds, self.fold = folds, fold
+        self.batch_size, self.batches_per_epoch = batch_size, batches_per_epoch
+        self.augment = augment
+        self.num_workers, self.seed = num_workers, seed
+
+    @property
+    def manifest(self) -> Path:
+        return self.workspace / "manifests" / "transcribe.jsonl"
+
+    def setup(self, stage: str | None = None) -> None:
+        self.split = self.divide(self.transcribed())
+        self.check()
+
+    def transcribed(self) -> list[Clip]:
+        """All clips that have a text to learn from. Raises `UserError` where there is none."""
+        edits = self.workspace / EDITS
+        # a correction counts from the moment it is made, not from the next prepare
+        clips, _, _ = apply_edits(read_manifest(self.manifest), edits)
+        self._lines = {clip.id: line for line, clip in enumerate(clips, start=1)}
+        if self.transcripts == "reviewed":
+            by_hand = {e.clip for e in standing(read_edits(edits)) if e.action == "set" and "text" in e.value}
+            clips = [c for c in clips if c.fields.get("reviewed") or c.id in by_hand]
+            if not clips:
+                raise UserError(
+                    f"{self.manifest}: nobody has corrected or confirmed a transcript; `understudy review` "
+                    "does, and data.transcripts=all learns from those that nobody has looked at"
+                )
+        return self.without(clips, lambda clip: None if clip.fields.get("text") else "has no text")
+
+    def divide(self, clips: list[Clip]) -> dict[Split, list[Clip]]:
+        if not self.folds:
+            split = split_clips(clips, val_share=self.val_share, test_share=self.test_share)
+        else:
+            held_out, rest = fold_of(clips, folds=self.folds, fold=self.fold)
+            split = split_clips(rest, val_share=self.val_share, test_share=0.0)
+            split["train"] += split["test"]
+            split["test"] = held_out
+        if self.train_clips is not None:
+            split["train"] = some_of(split["train"], self.train_clips)
+        return split
+
+    def leave_out(self, complaint: Callable[[Clip], str | None]) -> None:
+        """Take out the clips of which the model says why it cannot use them, and tell which."""
+        self.split = {name: self.without(clips, complaint) for name, clips in self.split.items()}
+        self.check()
+
+    def without(self, clips: Sequence[Clip], complaint: Callable[[Clip], str | None]) -> list[Clip]:
+        """The clips there is nothing to say against; what there is to say is printed, with file and line."""
+        reasons: dict[str, list[str]] = {}
+        kept = []
+        for clip in clips:
+            if why := complaint(clip):
+                reasons.setdefault(why, []).append(f"{self.manifest}:{self._lines[clip.id]} ({clip.id})")
+            else:
+                kept.append(clip)
+        for why, places in reasons.items():
+            more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+            print(f"left out: {why}: {', '.join(places[:3])}{more}")
+        return kept
+
+    def check(self) -> None:
+        """Raises `UserError` where there is nothing to train or to validate on."""
+        count = {name: len(clips) for name, clips in self.split.items()}
+        if not count["train"] or not count["val"]:
+            raise UserError(
+                f"{self.manifest}: {sum(count.values())} clips with a text to learn from, of which "
+                f"{count['train']} to train and {count['val']} to validate on; correct more transcripts, or "
+                "change data.val_share"
+            )
+
+    def train_dataloader(self) -> DataLoader[tuple[Clip, np.ndarray]]:
+        assert self.trainer is not None
+        epoch = self.trainer.current_epoch
+        dataset = SpokenClips(self.split["train"], self.workspace, self.augment, self.seed)
+        dataset.epoch = epoch
+        return DataLoader(
+            dataset,
+            batch_sampler=self.batches(dataset.clips, epoch),
+            collate_fn=collate,
+            num_workers=self.num_workers,
+        )
+
+    def batches(self, clips: Sequence[Clip], epoch: int) -> list[list[int]]:
+        """Places of the clips of each batch of an epoch, drawn anew for every pass through all of them."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        size = min(self.batch_size, len(clips))
+        durations = [clip.duration for clip in clips]
+        found: list[list[int]] = []
+        while len(found) < self.batches_per_epoch:
+            places = get_length_grouped_indices(durations, size, generator=generator)
+            whole = [places[k : k + size] for k in range(0, len(places) - size + 1, size)]
+            order = torch.randperm(len(whole), generator=generator).tolist()  # not the longest first
+            found += [whole[k] for k in order]
+        return found[: self.batches_per_epoch]
+
+    def val_dataloader(self) -> DataLoader[tuple[Clip, np.ndarray]]:
+        return self._held_out("val")
+
+    def test_dataloader(self) -> DataLoader[tuple[Clip, np.ndarray]]:
+        if not self.split["test"]:
+            raise UserError(f"{self.manifest}: no clip is held out to test on; correct more transcripts")
+        return self._held_out("test")
+
+    def _held_out(self, name: Split) -> DataLoader[tuple[Clip, np.ndarray]]:
+        clips = sorted(self.split[name], key=lambda clip: clip.duration)
+        dataset = SpokenClips(clips, self.workspace, None, self.seed)
+        return DataLoader(dataset, self.batch_size, collate_fn=collate, num_workers=self.num_workers)
+
+
+def collate(items: Sequence[tuple[Clip, np.ndarray]]) -> SpeechBatch:
+    sounds = [torch.from_numpy(samples) for _, samples in items]
+    return SpeechBatch(
+        audio=pad_sequence(sounds, batch_first=True),
+        lengths=torch.tensor([len(sound) for sound in sounds]),
+        text=[clip["text"] for clip, _ in items],
+        heard=[clip.fields.get("heard") or "" for clip, _ in items],
+        clip=[clip.id for clip, _ in items],
+    )

@@ -1,0 +1,111 @@
+"""The speech recogniser as a part of the twin: a folder that `from_pretrained` loads."""
+
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from understudy.data.ctc import SENTENCES
+from understudy.data.media import SAMPLE_RATE
+from understudy.data.text import spoken
+from understudy.errors import UserError
+from understudy.train.asr import SpeechRecognition
+from understudy.train.asr_ctc import CtcTraining
+from understudy.train.checkpoint import CONFIG
+from understudy.train.module import TwinModule
+
+CARD = """# Speech recogniser
+
+Writes down what the person says whom it was fine-tuned on. `understudy prepare asr=twin` transcribes with it;
+so does whatever loads models of transformers: `from_pretrained` of this folder.
+
+| | |
+|---|---|
+| model | {model} |
+| fine-tuned from | {base} |
+| parameters | {parameters:,} |
+| clips trained on | {clips} |
+| steps trained | {step} |
+
+`training.json` names the clips it has seen; `sentences.txt` holds their words, from which the order of words
+is learnt: give it away only with the person's consent.
+"""
+ONNX_CARD = """
+`ctc.onnx` is the same for ONNX Runtime: `input_values` (1, samples), brought to mean 0 and variance 1, to
+`logits` (1, frames, characters). It agrees with PyTorch to {parity:.1e}.
+"""
+
+
+def export_asr(
+    module: TwinModule, checkpoint: dict[str, Any], folder: Path, *, onnx: bool, **_: object
+) -> None:
+    """Write model, processor, and what was trained on, into `folder`; CTC models also as ONNX."""
+    assert isinstance(module, SpeechRecognition)
+    module.save_pretrained(folder)
+    sentences = [" ".join(spoken(text, module.language)) for text in module.heard["texts"]]
+    (folder / SENTENCES).write_text("".join(f"{s}\n" for s in sentences), encoding="utf-8")
+    base = checkpoint[CONFIG]["model"]["pretrained"] or "nothing"
+    training = {"base": base, "language": module.language, "clips": module.heard["clips"]}
+    (folder / "training.json").write_text(json.dumps(training, indent=1) + "\n", encoding="utf-8")
+    card = CARD.format(
+        model=type(module.network).__name__,
+        base=base,
+        parameters=sum(p.numel() for p in module.network.parameters()),
+        clips=len(sentences),
+        step=checkpoint["global_step"],
+    )
+    if onnx and isinstance(module, CtcTraining):
+        parity = export_onnx(module.network, folder / "ctc.onnx")
+        print(f"ONNX agrees with PyTorch to {parity:.1e}")
+        card += ONNX_CARD.format(parity=parity)
+    (folder / "README.md").write_text(card)
+
+
+class _Logits(nn.Module):
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, input_values: Tensor) -> Tensor:
+        logits: Tensor = self.network(input_values=input_values).logits
+        return logits
+
+
+def export_onnx(network: nn.Module, path: Path) -> float:
+    """Write a CTC network for sound of any length; returns the largest difference of its probabilities.
+
+    Raises `UserError` when the file and PyTorch disagree by more than a thousandth.
+    """
+    listener = _Logits(network).eval()
+    sound = torch.randn(1, 2 * SAMPLE_RATE)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's notes to its own makers
+        torch.onnx.export(
+            listener,
+            (sound,),
+            path,
+            input_names=["input_values"],
+            output_names=["logits"],
+            dynamic_shapes={"input_values": {1: torch.export.Dim("samples", min=SAMPLE_RATE // 10)}},
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+        )
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for seconds in (0.7, 2.0, 5.3):
+        sound = torch.randn(1, round(seconds * SAMPLE_RATE))
+        with torch.inference_mode():
+            expected = listener(sound).softmax(-1).numpy()
+        (found,) = session.run(None, {"input_values": sound.numpy()})
+        worst = max(worst, float(np.abs(torch.from_numpy(found).softmax(-1).numpy() - expected).max()))
+    if worst > 1e-3:
+        raise UserError(f"the ONNX file disagrees with PyTorch by {worst:.1e}; export with onnx=false")
+    return worst

@@ -1,0 +1,159 @@
+"""The talking face as a part of the twin: weights, config, card and ONNX."""
+
+import inspect
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from understudy.errors import UserError
+from understudy.models.sda import Generator
+from understudy.models.sda.audio import MELS_PER_FRAME
+from understudy.models.sda.generator import Identity
+from understudy.train.checkpoint import CONFIG
+from understudy.train.module import TwinModule
+
+CARD = """# Talking face
+
+Animates a portrait of the person it was trained on with speech. Give it only to who has that
+person's consent; what it makes must be marked as generated.
+
+| | |
+|---|---|
+| picture | {width}x{height} aligned crop, 25 frames a second |
+| sound | 16 kHz mono, {lookahead} frames of lookahead |
+| parameters | {parameters:,} |
+| steps trained | {step} |
+
+`config.json` holds the arguments of the generator, `generator.safetensors` its weights.
+"""
+ONNX_CARD = """
+`identity.onnx` and `frames.onnx` (chunks of {chunk} frames) are the same for ONNX Runtime; they agree with
+PyTorch to {parity:.1e}.
+"""
+
+
+def export_sda(
+    module: TwinModule, checkpoint: dict[str, Any], folder: Path, *, onnx: bool, chunk: int
+) -> None:
+    """Write the generator's weights, config and card into `folder`."""
+    generator = module.generator
+    assert isinstance(generator, Generator)
+    arguments = checkpoint[CONFIG]["model"]["generator"]
+    defaults = {k: p.default for k, p in inspect.signature(Generator).parameters.items()}
+    config = defaults | {k: v for k, v in arguments.items() if not k.startswith("_")}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (folder / "generator.safetensors").write_bytes(save(generator.state_dict()))
+    card = CARD.format(
+        width=generator.width,
+        height=generator.height,
+        lookahead=generator.lookahead,
+        parameters=sum(p.numel() for p in generator.parameters()),
+        step=checkpoint["global_step"],
+    )
+    if onnx:
+        parity = export_onnx(generator, folder, chunk=chunk)
+        print(f"ONNX agrees with PyTorch to {parity:.1e}")
+        card += ONNX_CARD.format(chunk=chunk, parity=parity)
+    (folder / "README.md").write_text(card)
+
+
+class _Identify(nn.Module):
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.encoder = generator.identity_encoder
+
+    def forward(self, still: Tensor) -> tuple[Tensor, ...]:
+        identity = self.encoder(still)
+        return identity.code, *identity.skips
+
+
+class _Draw(nn.Module):
+    """One chunk of frames; what is carried to the next goes in and comes out."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(
+        self,
+        still: Tensor,
+        code: Tensor,
+        skips: list[Tensor],
+        mel: Tensor,
+        noise: Tensor,
+        noise_state: Tensor,
+        audio_state: list[Tensor],
+    ) -> tuple[Tensor, ...]:
+        audio, audio_state = self.generator.audio_encoder(mel, audio_state)
+        wander, noise_state = self.generator.noise_generator(noise, noise_state)
+        frames = self.generator.decode(Identity(still, code, skips), audio, wander)
+        return frames, noise_state, *audio_state
+
+
+def export_onnx(generator: Generator, folder: Path, *, chunk: int = 5) -> float:
+    """Write `identity.onnx` and `frames.onnx`; returns the largest difference from PyTorch.
+
+    Log-mels are computed outside. A call draws `chunk` frames, no more and no fewer, for the noise's
+    GRU is unrolled. Raises `UserError` when the two disagree by more than half a grey level.
+    """
+    identify, draw = _Identify(generator).eval(), _Draw(generator).eval()
+    still = torch.rand(1, 3, generator.height, generator.width)
+    inputs = _inputs(generator, still, chunk)
+    skips = [f"skip_{i}" for i in range(len(inputs[2]))]
+    carried = ["noise_state", *(f"audio_state_{i}" for i in range(len(inputs[6])))]
+    quiet: dict[str, Any] = {"dynamo": True, "verbose": False, "external_data": False}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's notes to its own makers
+        torch.onnx.export(
+            identify,
+            (still,),
+            folder / "identity.onnx",
+            input_names=["still"],
+            output_names=["code", *skips],
+            **quiet,
+        )
+        torch.onnx.export(
+            draw,
+            inputs,
+            folder / "frames.onnx",
+            input_names=["still", "code", *skips, "mel", "noise", *carried],
+            output_names=["frames", *(f"next_{name}" for name in carried)],
+            **quiet,
+        )
+    worst = max(
+        _difference(folder / "identity.onnx", identify, (still,)),
+        _difference(folder / "frames.onnx", draw, inputs),
+    )
+    if worst > 0.5 / 255:
+        raise UserError(f"the ONNX files disagree with PyTorch by {worst:.1e}; export with onnx=false")
+    return worst
+
+
+def _inputs(generator: Generator, still: Tensor, frames: int) -> tuple[Any, ...]:
+    """What `_Draw` takes, for the first chunk."""
+    with torch.inference_mode():
+        identity = generator.identity_encoder(still)
+    state = generator.initial_state(1)
+    mel = torch.randn(1, generator.log_mel.n_mels, frames * MELS_PER_FRAME)
+    noise = generator.noise(1, frames)
+    return still, identity.code.clone(), [s.clone() for s in identity.skips], mel, noise, *state[::-1]
+
+
+def _difference(path: Path, module: nn.Module, inputs: tuple[Any, ...]) -> float:
+    """The largest one between an ONNX file's outputs and a module's."""
+    with torch.inference_mode():
+        expected = module(*inputs)
+    flat = [t for value in inputs for t in (value if isinstance(value, list) else [value])]
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [i.name for i in session.get_inputs()]
+    found = session.run(None, {n: t.detach().numpy() for n, t in zip(names, flat, strict=True)})
+    return max(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected, strict=True))
