@@ -19,6 +19,7 @@ import soundfile
 import uvicorn
 from material import write
 
+from understudy.data.held_out import Judgement, write_held_out
 from understudy.data.manifest import Clip, write_manifest
 from understudy.data.media import SAMPLE_RATE
 from understudy.data.review.app import Review
@@ -158,6 +159,22 @@ class Client:
         self.sent += 1
         edit = {"id": f"edit-{self.sent}", "clip": clip, **wish}
         return self.ask("api/edits", {"edits": [edit]})["answers"][0]
+
+
+def judge(workspace: Path, wrong: str, heard: str = "nothing of the kind") -> None:
+    """What a model that never saw them thinks of all clips: one text is wrong."""
+    texts = {
+        clip.id: clip["text"] for clip in desk_of(workspace).state.clips.values() if "text" in clip.fields
+    }
+    write_held_out(
+        workspace / "held_out.jsonl",
+        [
+            Judgement(clip=name, text=text, heard=heard, error=0.8, loss=4.0)
+            if name == wrong
+            else Judgement(clip=name, text=text, heard=text, error=0.0, loss=0.3)
+            for name, text in texts.items()
+        ],
+    )
 
 
 def edits_of(workspace: Path) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from understudy.data.speech_datamodule import SpeechBatch
 from understudy.data.text import spoken
 from understudy.data.word_times import spell
 from understudy.errors import UserError
+from understudy.models.ctc import begin_as_mel_filters
 from understudy.train.asr import SpeechRecognition, sounds_of
 
 
@@ -154,7 +155,7 @@ class CtcTraining(SpeechRecognition):
 
 
 def from_nothing(config: Mapping[str, Any], alphabet: str) -> tuple[Any, Any]:
-    """A network with random weights, and the processor that belongs to it."""
+    """A network with random weights behind filters of a mel spectrogram, and its processor."""
     from transformers import (
         AutoConfig,
         AutoModelForCTC,
@@ -170,4 +171,6 @@ def from_nothing(config: Mapping[str, Any], alphabet: str) -> tuple[Any, Any]:
         tokenizer = Wav2Vec2CTCTokenizer(str(vocabulary), bos_token=None, eos_token=None)
     settings = AutoConfig.for_model(**config, vocab_size=len(characters), pad_token_id=tokenizer.pad_token_id)
     extractor = Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
-    return AutoModelForCTC.from_config(settings), Wav2Vec2Processor(extractor, tokenizer)
+    network = AutoModelForCTC.from_config(settings)
+    begin_as_mel_filters(network, SAMPLE_RATE)
+    return network, Wav2Vec2Processor(extractor, tokenizer)

@@ -30,6 +30,7 @@ from review_workspace import (
     copy_of,
     desk_of,
     edits_of,
+    judge,
     make_workspace,
     served,
     told,
@@ -436,6 +437,58 @@ def test_strangers_are_not_answered(reader: Client, headers: dict[str, str], cod
     own = reader.fetch("api/hello", headers={"origin": reader.address})
     assert own[0] == 200
     assert "default-src 'self'" in own[1]["content-security-policy"]
+
+
+def test_what_a_model_that_never_saw_it_contradicts_comes_up(client: Client, workspace: Path) -> None:
+    seen = client.ask("api/hello")
+    assert client.ids()[-1] != FINE != client.ids()[0]
+    judge(workspace, FINE)
+    told = client.ask("api/changes", instance=seen["instance"], version=seen["version"])
+    assert told["reset"] is True, "the order is another one"
+    clip = client.clip(FINE)
+    assert client.ids()[0] == FINE
+    assert {name for name, _ in clip["tags"]} == {"held_out_loss", "held_out_error"}
+    assert any("it hears: “nothing of the kind”" in sign["words"] for sign in clip["signs"])
+    client.edit(FINE, set={"text": "another text"})
+    assert client.ids()[0] != FINE, "what was judged stands there no more"
+    client.edit(FINE, undo=["edit-1"])
+    assert client.ids()[0] == FINE
+    (workspace / "held_out.jsonl").unlink()
+    assert client.ids()[0] == WORST
+
+
+def test_a_confirmed_clip_that_is_contradicted_is_asked_for_once_more(
+    client: Client, workspace: Path
+) -> None:
+    wanted = {"status": "todo,edited,doubted"}
+    for name in (WORST, FINE):
+        client.edit(name, set={"reviewed": True})
+    assert {WORST, FINE}.isdisjoint(client.ids(**wanted))
+    judge(workspace, FINE)
+    assert client.ids(**wanted)[0] == FINE
+    assert client.clip(FINE)["status"] == "doubted"
+    assert client.clip(WORST)["status"] == "confirmed"
+    assert client.clip(WORST)["suspicion"] == 0.0, "the transcriber's doubt has been answered"
+    assert client.ask("api/hello")["progress"]["doubted"] == 1
+    seen = client.ask("api/hello")
+    assert client.edit(FINE, set={"reviewed": True}, was={"text": TEXTS[3]})["kind"] == "written"
+    assert client.clip(FINE)["status"] == "confirmed", "the person insists"
+    told = client.ask("api/changes", instance=seen["instance"], version=seen["version"])
+    assert [row["id"] for row in told["rows"]] == [FINE]
+    assert FINE not in client.ids(**wanted)
+    assert client.edit(FINE, set={"reviewed": True})["kind"] == "unchanged"
+    client.edit(FINE, undo=["edit-3"])
+    assert client.clip(FINE)["status"] == "doubted"
+    client.edit(FINE, set={"text": "place white with"})
+    assert client.clip(FINE)["status"] == "confirmed", "this text was not judged"
+
+
+def test_judgements_that_cannot_be_read_are_said_in_a_line(client: Client, workspace: Path) -> None:
+    (workspace / "held_out.jsonl").write_text("{}\n")
+    status, _, text = client.fetch("api/clips")
+    assert (status, "held_out.jsonl: line 1 lacks something" in text.decode()) == (409, True)
+    (workspace / "held_out.jsonl").unlink()
+    assert client.ids()[0] == WORST
 
 
 def test_a_body_that_is_too_long_is_not_read(reader: Client) -> None:

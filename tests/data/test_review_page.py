@@ -20,6 +20,7 @@ from review_workspace import (
     clips,
     copy_of,
     edits_of,
+    judge,
     make_workspace,
     served,
     told,
@@ -219,6 +220,25 @@ def test_confirm_goes_on_to_the_next(page: Page, workspace: Path) -> None:
     expect(page.locator("#figures")).to_contain_text("2 of 7 clips")
     page.get_by_role("button", name="Clear away 2").click()
     expect(page.locator("#count")).to_have_text("5 clips")
+
+
+def test_a_confirmed_clip_that_is_doubted_comes_up_again(page: Page, workspace: Path) -> None:
+    choose(page, FINE)
+    page.get_by_role("button", name="This is right").click()
+    saved(page)
+    page.get_by_role("button", name="Clear away 1").click()
+    expect(item(page, FINE)).to_have_count(0)
+    judge(workspace, FINE)
+    expect(item(page, FINE)).to_have_attribute("data-status", "doubted")
+    assert texts(page)[0] == TEXTS[3]
+    expect(page.locator("#figures")).to_contain_text("1 doubted")
+    choose(page, FINE)
+    expect(page.locator("#status")).to_have_text("Confirmed, but doubted")
+    expect(page.locator("#signs")).to_contain_text("it hears: “nothing of the kind”")
+    page.get_by_role("button", name="This is right").click()
+    expect(item(page, FINE)).to_have_attribute("data-status", "confirmed")
+    saved(page)
+    assert sets(workspace)[1:] == [(FINE, {"reviewed": True})]
 
 
 def test_drop_with_a_reason_and_take_back(page: Page, workspace: Path) -> None:

@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy.data.edits import apply_edits, read_edits
+from understudy.data.held_out import Judgement, read_held_out, write_held_out
 from understudy.data.lexicon import Entry, add_to_lexicon
 from understudy.data.manifest import Clip, json_lines
+from understudy.data.overlay import Edit
 from understudy.data.review.as_heard import as_heard
 from understudy.data.review.edit_log import EditLog
 from understudy.data.review.estimate import ENOUGH, error_rate_left, wrong_words
+from understudy.data.review.state import confirmed_twice
 from understudy.data.review.suspicion import Suspicion
 from understudy.data.review.vocabulary import Vocabulary
 from understudy.errors import UserError
@@ -60,6 +63,47 @@ def test_text_that_the_sound_does_not_bear_out_stands_out() -> None:
     suspicion = judge(*usual)
     assert scores(suspicion, fit=0.45) == {"fit": pytest.approx(0.0, abs=0.05)}
     assert scores(suspicion, fit=0.02)["fit"] > 0.8
+
+
+def held_out(error: float, loss: float, heard: str = "") -> Clip:
+    judgement = Judgement(clip="b", text="text", heard=heard, error=error, loss=loss)
+    return judgement.over(Clip("b", "b", 0.0, 2.0))
+
+
+def test_a_model_that_never_saw_the_clip_is_measured_by_how_it_does_with_the_others() -> None:
+    good = judge(*(held_out(0.0, 0.4 + 0.01 * k) for k in range(8)))
+    poor = judge(*(held_out(0.5 + 0.01 * k, 3.0 + 0.1 * k) for k in range(8)))
+    assert good.score(held_out(0.0, 0.4)) == 0.0
+    assert good.score(held_out(0.6, 3.2)) > 0.8
+    assert good.score(held_out(0.3, 0.44)) == 0.0, "a slip of the model: it finds the text likely"
+    assert 0.9 < good.score(held_out(0.1, 3.2)) < good.score(held_out(0.2, 3.2))
+    assert poor.score(held_out(0.55, 3.2)) == 0.0, "it hears all of them badly"
+    assert poor.score(held_out(1.0, 9.0)) > 0.8
+    told = {sign.name: sign.words for sign in good.signs(held_out(0.6, 3.2, "bin blue"))}
+    assert told["held_out_loss"] == (
+        "the model that never saw it finds this text unlikely: 3.2 against 0.47 usual here; "
+        "it hears: “bin blue”"
+    )
+    assert "hears 60% of it otherwise" in told["held_out_error"]
+
+
+def test_judgements_come_back_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "held_out.jsonl"
+    assert read_held_out(path) == {}
+    written = [Judgement(clip=name, text="a", heard="ä", error=0.5, loss=1.25, model="x") for name in "ab"]
+    write_held_out(path, written)
+    assert read_held_out(path) == {judgement.clip: judgement for judgement in written}
+    path.write_text(path.read_text() + '{"clip": "c", "text": "no more"}\n')
+    with pytest.raises(UserError, match=r"held_out\.jsonl: line 3 lacks something; `understudy crossfit`"):
+        read_held_out(path)
+
+
+def test_who_confirms_again_has_heard_the_doubt() -> None:
+    first = Edit("1", "a", "set", {"reviewed": True, "text": "x"}, {"reviewed": None, "text": "y"})
+    again = Edit("2", "a", "set", {"reviewed": True}, {"reviewed": True})
+    other = Edit("3", "a", "set", {"text": "z"}, {"text": "x"})
+    assert confirmed_twice([first]) == confirmed_twice([first, again, other]) == set()
+    assert confirmed_twice([first, again]) == confirmed_twice([first, other, again]) == {"a"}
 
 
 def test_signs_add_up_and_one_is_enough() -> None:

@@ -4,7 +4,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,20 @@ from typing import Any
 import soundfile
 
 from understudy.data.edits import EDITS, standing
+from understudy.data.held_out import HELD_OUT, read_held_out
 from understudy.data.manifest import Clip, read_manifest
 from understudy.data.media import Seconds
 from understudy.data.overlay import Edit, Overlay
 from understudy.data.review.as_heard import as_heard
 from understudy.data.review.edit_log import EditLog
-from understudy.data.review.state import State
+from understudy.data.review.state import State, confirmed_twice
 from understudy.data.review.suspicion import Suspicion
 from understudy.data.review.tally import Tally
 from understudy.data.review.vocabulary import Vocabulary
 from understudy.data.review.wishes import RefusedError, Wishes
 
 REMEMBERED = 500  # changes that a page may be behind before it has to read everything anew
+DOUBTED = 0.3  # from this suspicion on a clip that was confirmed is asked for once more
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,10 @@ class Change:
 
 
 class Desk:
-    """Keeps the manifest with its edits in memory and follows what is written to either file.
+    """Keeps the manifest with its edits in memory and follows what is written to these files.
+
+    What a model that never saw a clip thinks of its text (`held_out.jsonl`) counts as long as it is
+    still that text. Of a confirmed clip nothing else counts: the person has answered the rest.
 
     Several servers may have the same workspace, and prepare may run. Callers hold `lock`.
     """
@@ -47,48 +52,74 @@ class Desk:
         self.suspicion = suspicion
         self.vocabulary = vocabulary
         self.lock = threading.RLock()
-        self.instance = uuid.uuid4().hex  # versions are counted within one life of the server
+        self.instance = uuid.uuid4().hex  # versions are counted within one
         self.version = 0
         self._changes: deque[Change] = deque(maxlen=REMEMBERED)
         self._log = EditLog(workspace / EDITS)
         self._load()
 
     def _load(self) -> None:
-        stamp, self._stamp = self._manifest_stamp(), None  # until all has been read
-        clips = read_manifest(self.manifest)
+        stamps, self._stamps = self._file_stamps(), None  # until all has been read
+        clips, self.held_out = read_manifest(self.manifest), read_held_out(self.workspace / HELD_OUT)
         with self._log.turn():  # mends a last line that an earlier server did not finish
             self._log.rewind()
             self.edits = self._log.news()
         base = as_heard(clips, self.edits)
         self.heard = {clip.id: clip for clip in base}  # before anybody edited
-        self.suspicion.learn(base)
-        self.scores: dict[str, float] = {}
         self._overlay = Overlay(base, standing(self.edits))
+        self.suspicion.learn([self._with_judgement(self._as_heard(clip), clip) for clip in self._overlay])
+        self.judged: dict[str, Clip] = {}  # what suspicion looks at, clip by clip
+        self.scores: dict[str, float] = {}
+        self._scored: dict[str, Clip] = {}  # the clips as they were when they were judged
+        self._first_scores: dict[str, float] = {}  # of clips as they were heard
         self._renew()
-        self._stamp = stamp
+        self._stamps = stamps
 
     def _renew(self) -> None:
-        self.state = State.of(self._overlay)
+        doubted = set()
+        for clip in self._overlay:
+            if self._scored.get(clip.id) is not clip:
+                self._score(clip)
+            if clip.fields.get("reviewed") and self.scores[clip.id] >= DOUBTED:
+                doubted.add(clip.id)
+        if doubted:
+            doubted -= confirmed_twice(standing(self.edits))
+        self.state = State.of(self._overlay, doubted)
         self.known = {edit.id for edit in self.edits}
-        for name, clip in self.state.clips.items():
-            if name not in self.scores:
-                self.scores[name] = self.suspicion.score(self.heard.get(name, clip))
         self._count()
 
-    def _count(self) -> None:
-        self.tally = Tally(self.state, self.heard, self.scores, self.vocabulary)
+    def _score(self, clip: Clip) -> None:
+        heard = self._as_heard(clip)
+        said = replace(heard, fields={}) if clip.fields.get("reviewed") else heard
+        judged = self._with_judgement(said, clip)
+        score = self.suspicion.score(judged)
+        if clip.id not in self._first_scores:
+            self._first_scores[clip.id] = score if judged is heard else self.suspicion.score(heard)
+        self._scored[clip.id], self.judged[clip.id], self.scores[clip.id] = clip, judged, score
 
-    def _manifest_stamp(self) -> tuple[int, int] | None:
-        if not self.manifest.exists():
-            return None
-        state = self.manifest.stat()
-        return state.st_mtime_ns, state.st_ino
+    def _as_heard(self, clip: Clip) -> Clip:
+        return self.heard.get(clip.id, clip)
+
+    def _with_judgement(self, said: Clip, now: Clip) -> Clip:
+        """`said` with what a model thinks of the text that stands in the clip `now`."""
+        judgement = self.held_out.get(now.id)
+        holds = judgement is not None and judgement.text == now.fields.get("text")
+        return judgement.over(said) if judgement and holds else said
+
+    def _count(self) -> None:
+        self.tally = Tally(self.state, self.heard, self._first_scores, self.vocabulary)
+
+    def _file_stamps(self) -> list[tuple[int, int] | None]:
+        """Of the files that are written anew as a whole."""
+        return [_stamp(path) for path in (self.manifest, self.workspace / HELD_OUT)]
 
     def look(self) -> None:
         """Take in what has been written since: by another server, by hand, by prepare."""
-        before = self.state
-        if self._log.replaced() or self._stamp != self._manifest_stamp():
+        before, held_out = self.state, self.held_out
+        if self._log.replaced() or self._stamps != self._file_stamps():
             self._load()
+            if self.held_out != held_out:  # the order is another one: pages read everything anew
+                self.instance = uuid.uuid4().hex
         elif edits := self._log.news():
             self._lay_over(edits)
         if self.state is not before:
@@ -140,6 +171,13 @@ class Desk:
         """Duration of the recording; None where its sound is not there."""
         audio = clip.fields.get("audio")
         return _length(str(self.workspace / audio)) if audio else None
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    if not path.exists():
+        return None
+    state = path.stat()
+    return state.st_mtime_ns, state.st_ino
 
 
 @lru_cache(maxsize=4096)

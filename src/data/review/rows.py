@@ -17,7 +17,7 @@ NUMBERS = ("language", "transcriber", "snr", "dnsmos", "loudness", "gain")
 def row(desk: Desk, clip: Clip) -> dict[str, Any]:
     """What the list shows; what the manifest does not have is null."""
     suspicion = desk.suspicion
-    signs = sorted(suspicion.signs(desk.heard.get(clip.id, clip)), key=suspicion.weight, reverse=True)
+    signs = sorted(suspicion.signs(desk.judged[clip.id]), key=suspicion.weight, reverse=True)
     return {
         "id": clip.id,
         "source": clip.source,
@@ -34,7 +34,7 @@ def row(desk: Desk, clip: Clip) -> dict[str, Any]:
 
 def detail(desk: Desk, clip: Clip) -> dict[str, Any]:
     """Everything the page shows of the clip that is open."""
-    heard = desk.heard.get(clip.id, clip)
+    signs = desk.suspicion.signs(desk.judged[clip.id])
     before, after = desk.state.neighbours(clip)
     length = desk.length(clip)
     window = [max(clip.start - MARGIN, 0.0), min(clip.end + MARGIN, length or clip.end)]
@@ -43,7 +43,7 @@ def detail(desk: Desk, clip: Clip) -> dict[str, Any]:
         "words": clip.fields.get("words", []),
         "heard": desk.tally.heard_text(clip.id),
         "unknown": unknown_words(desk, clip, clip.fields.get("text") or ""),
-        "signs": [asdict(s) | {"weight": desk.suspicion.weight(s)} for s in desk.suspicion.signs(heard)],
+        "signs": [asdict(s) | {"weight": desk.suspicion.weight(s)} for s in signs],
         "window": [round(time, 3) for time in window],
         "length": length,
         "before": before and before.id,

@@ -1,15 +1,15 @@
 """All clips under review at one moment, and what follows from them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
 from understudy.data.manifest import Clip
 from understudy.data.media import Seconds
-from understudy.data.overlay import Overlay
+from understudy.data.overlay import Edit, Overlay
 
 LONGEST_GAP: Seconds = 2.0  # between two clips that can be joined
-STATUSES = ("todo", "edited", "confirmed", "dropped")
+STATUSES = ("todo", "edited", "doubted", "confirmed", "dropped")
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,18 @@ class State:
     clips: Mapping[str, Clip]
     reasons: Mapping[str, str]  # of those that are dropped
     by_person: Mapping[str, frozenset[str]]  # fields that a person set
+    doubted: Set[str] = frozenset()  # confirmed, and yet a model that never saw them contradicts
 
     @classmethod
-    def of(cls, overlay: Overlay) -> "State":
+    def of(cls, overlay: Overlay, doubted: Set[str] = frozenset()) -> "State":
         by_person = {name: frozenset(fields) for name, fields in overlay.by_person.items()}
-        return cls({clip.id: clip for clip in overlay}, dict(overlay.reasons), by_person)
+        return cls({clip.id: clip for clip in overlay}, dict(overlay.reasons), by_person, doubted)
 
     def status(self, name: str) -> str:
         if name in self.reasons:
             return "dropped"
         if self.clips[name].fields.get("reviewed"):
-            return "confirmed"
+            return "doubted" if name in self.doubted else "confirmed"
         return "edited" if "text" in self.by_person.get(name, ()) else "todo"
 
     @cached_property
@@ -54,11 +55,13 @@ class State:
 
     def changed_since(self, before: "State") -> set[str]:
         """Clips that are new or other than they were."""
+        changed = self.doubted ^ before.doubted
         named = self.by_person.keys() | before.by_person.keys() | self.reasons.keys() | before.reasons.keys()
         return {
             name
             for name, clip in self.clips.items()
-            if (clip is not before.clips.get(name) and clip != before.clips.get(name))
+            if name in changed
+            or (clip is not before.clips.get(name) and clip != before.clips.get(name))
             or (
                 name in named
                 and (self.reasons.get(name), self.by_person.get(name))
@@ -71,6 +74,16 @@ class State:
         new = [clip for name, clip in self.clips.items() if name not in before.clips]
         gone = (clip for name, clip in before.clips.items() if name not in self.clips)
         return {clip.id: [n.id for n in new if _overlap(clip, n)] for clip in gone}
+
+
+def confirmed_twice(edits: Iterable[Edit]) -> set[str]:
+    """Clips whose text a person confirmed once more when it was doubted, and has not touched since."""
+    found: set[str] = set()
+    for edit in edits:
+        if edit.action == "set" and {"reviewed", "text"} & edit.value.keys():
+            again = edit.value.get("reviewed") and isinstance(edit.was, dict) and edit.was.get("reviewed")
+            (found.add if again else found.discard)(edit.clip)
+    return found
 
 
 def _overlap(one: Clip, other: Clip) -> bool:

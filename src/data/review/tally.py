@@ -44,7 +44,7 @@ class Tally:
             "total": len(self.statuses),
             **{status: counts[status] for status in STATUSES},
             "estimate": asdict(self._estimate()),
-            "offers": self._vocabulary.offers(self._seen("confirmed", "edited"))[:OFFERED],
+            "offers": self._vocabulary.offers(self._seen("confirmed", "doubted", "edited"))[:OFFERED],
             "speakers": self._values("speaker"),
             "flags": self._values("flags"),
         }

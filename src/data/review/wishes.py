@@ -86,6 +86,8 @@ class Wishes:
         if fields.get("reviewed") and "text" in row:  # it is these words that are right
             fields.setdefault("text", row["text"])
         said = {"text"} - by_person if fields.get("reviewed") else set()
+        if self.state.status(clip.id) == "doubted":  # who confirms it once more has heard the doubt
+            said.add("reviewed")
         fields = {name: v for name, v in fields.items() if row.get(name) != v or name in said}
         was = {name: row.get(name) for name in fields}
         return [{**head, "set": fields, "was": was}] if fields else []

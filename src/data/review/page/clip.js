@@ -5,7 +5,7 @@ import { Away, ask, query } from "./net.js";
 import * as outbox from "./outbox.js";
 import { emit, heirs, on, state } from "./state.js";
 
-const STATUSES = { todo: "Not looked at", edited: "Text changed", confirmed: "Confirmed", dropped: "Dropped" };
+const STATUSES = { todo: "Not looked at", edited: "Text changed", doubted: "Confirmed, but doubted", confirmed: "Confirmed", dropped: "Dropped" };
 const NAMES = { language: "Language", transcriber: "Transcriber", snr: "Signal to noise, dB", dnsmos: "DNSMOS",
   loudness: "Loudness, LUFS", gain: "Gain applied, dB" };
 
@@ -64,7 +64,10 @@ function head(row) {
 function signs(clip) {
   $("suspicion").textContent = percent(clip.suspicion);
   const known = clip.signs.filter((sign) => sign.score !== null).sort((a, b) => b.weight - a.weight);
-  const unknown = clip.signs.filter((sign) => sign.score === null);
+  const unknown = clip.signs.filter((sign) => sign.score === null).map((sign) => sign.label);
+  const rest = ["confirmed", "doubted"].includes(clip.status)
+    ? "A person has confirmed it: what the transcriber made of it no longer counts."
+    : unknown.length && `Not known: ${unknown.join(", ")}.`;
   $("signs").replaceChildren(
     ...known.map((sign) => {
       const bar = make("i");
@@ -73,7 +76,7 @@ function signs(clip) {
       return make("div", { class: "sign" }, make("span", { class: "label", text: sign.label }),
         make("span", { class: "bar", title: `adds ${percent(sign.weight)}` }, bar), make("span", { class: "said", text: sign.words }));
     }),
-    unknown.length ? make("p", { class: "unknown", text: `Not known: ${unknown.map((sign) => sign.label).join(", ")}.` }) : "",
+    rest ? make("p", { class: "unknown", text: rest }) : "",
   );
 }
 

@@ -7,7 +7,7 @@ import { toast } from "./toast.js";
 
 const MANY = 300; // recordings, from which on they are searched for by name
 const DONE = ["confirmed", "dropped"];
-const DEFAULTS = { status: "todo,edited", order: "suspicion" };
+const DEFAULTS = { status: "todo,edited,doubted", order: "suspicion" };
 
 let timer = null;
 

@@ -8,7 +8,7 @@ import { emit, on, state } from "./state.js";
 const HEIGHT = 78; // pixels of a row, as in list.css
 const AROUND = 6; // rows beyond what is in sight
 const AT_ONCE = 60;
-const LABELS = { todo: "", edited: "text changed", confirmed: "confirmed", dropped: "dropped" };
+const LABELS = { todo: "", edited: "text changed", doubted: "confirmed, but doubted", confirmed: "confirmed", dropped: "dropped" };
 
 const drawn = new Map(); // id -> element
 const asked = new Set();

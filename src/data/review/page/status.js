@@ -5,7 +5,7 @@ import { beside } from "./menu.js";
 import { on, state } from "./state.js";
 
 function progress() {
-  const { total, confirmed, edited, dropped } = state.progress;
+  const { total, confirmed, edited, doubted, dropped } = state.progress;
   const done = confirmed + dropped;
   for (const [name, count] of Object.entries({ confirmed, edited, dropped })) {
     $("meter").querySelector(`.${name}`).style.width = percent(total ? count / total : 0, 2);
@@ -13,7 +13,7 @@ function progress() {
   $("meter").setAttribute("aria-valuemax", total);
   $("meter").setAttribute("aria-valuenow", done);
   $("figures").replaceChildren(make("b", { text: thousands(done) }), ` of ${plural(total, "clip")}`,
-    edited ? ` · ${thousands(edited)} begun` : "", dropped ? ` · ${thousands(dropped)} dropped` : "");
+    edited ? ` · ${thousands(edited)} begun` : "", doubted ? ` · ${thousands(doubted)} doubted` : "", dropped ? ` · ${thousands(dropped)} dropped` : "");
   estimate();
 }
 

@@ -1,0 +1,146 @@
+"""Cross-fitting from end to end: a tiny recogniser of whistled letters, a wrong text among true ones."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import run_verb
+from review_workspace import desk_of
+
+from understudy.data.held_out import read_held_out
+from understudy.data.manifest import Clip, json_lines, write_manifest
+from understudy.data.media import SAMPLE_RATE
+from understudy.errors import UserError
+from understudy.train.crossfit import begin
+
+PITCH = {"a": 500, "b": 1200, "c": 2600}
+CLIPS, WRONG = 18, "song_5"
+
+
+def whistle(text: str, rng: np.random.Generator) -> np.ndarray:
+    """(samples,) a tone of 0.2 s for every letter."""
+    time = np.arange(SAMPLE_RATE // 5) / SAMPLE_RATE
+    tones = [np.sin(2 * np.pi * PITCH[word] * time) * np.hanning(len(time)) for word in text.split()]
+    sound = np.concatenate([np.pad(0.4 * tone, SAMPLE_RATE // 40) for tone in tones])
+    return (sound + rng.normal(scale=0.003, size=len(sound))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of confirmed clips of three letters each, of which one's are others than are whistled."""
+    workspace, rng = tmp_path_factory.mktemp("songs"), np.random.default_rng(0)
+    clips, edits = [], []
+    for k in range(CLIPS):
+        said = list(rng.choice([*PITCH], 3))
+        sound = whistle(" ".join(said), rng)
+        audio = workspace / "decode" / f"song_{k}" / "audio.wav"
+        audio.parent.mkdir(parents=True)
+        soundfile.write(audio, sound, SAMPLE_RATE)
+        text = (
+            " ".join("bca"["abc".index(letter)] for letter in said)
+            if f"song_{k}" == WRONG
+            else " ".join(said)
+        )
+        fields = {"audio": f"decode/song_{k}/audio.wav", "text": text, "heard": text, "confidence": 0.9}
+        clips.append(Clip(f"song_{k}", f"song_{k}", 0.0, len(sound) / SAMPLE_RATE, fields))
+        edits.append({"id": f"edit_{k}", "clip": f"song_{k}", "set": {"text": text, "reviewed": True}})
+    write_manifest(workspace / "manifests" / "transcribe.jsonl", clips)
+    (workspace / "edits.jsonl").write_text(json_lines(edits))
+    return workspace
+
+
+def settings(workspace: Path) -> list[str]:
+    small = {
+        "conv_dim": "[16,16,16,16]",
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "num_conv_pos_embeddings": 4,
+        "num_conv_pos_embedding_groups": 2,
+        "hidden_dropout": 0,
+        "attention_dropout": 0,
+        "final_dropout": 0,
+        "mask_time_prob": 0,
+        "mask_feature_prob": 0,
+    }
+    return [
+        "model=asr_ctc",
+        "subject=folder",
+        "subject.name=whistler",
+        "subject.sources=[]",
+        "trainer=cpu",
+        f"workspace={workspace}",
+        "threads=1",
+        "folds=2",
+        "trainer.max_steps=200",
+        "trainer.precision=32-true",
+        "trainer.enable_progress_bar=false",
+        "data.augment=null",
+        "data.batch_size=6",
+        "model.alphabet=abc",
+        "model.optimizer.lr=5e-3",
+        "model.warmup_steps=10",
+        *(f"model.network.{name}={value}" for name, value in small.items()),
+    ]
+
+
+def test_a_wrong_text_comes_up_and_what_is_done_is_not_done_again(
+    songs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_verb("crossfit", *settings(songs)) == 0
+    found = read_held_out(songs / "held_out.jsonl")
+    assert found.keys() == {f"song_{k}" for k in range(CLIPS)}
+    assert {judgement.model for judgement in found.values()} == {"crossfit/fold_0", "crossfit/fold_1"}
+    assert found[WRONG].loss == max(judgement.loss for judgement in found.values())
+    told = capsys.readouterr().out
+    assert "judged         18 of 18 clips" in told
+    assert told[told.index("most doubtful") :].splitlines()[1].split()[0] == WRONG
+    desk = desk_of(songs)
+    assert desk.state.status(WRONG) == "doubted", "though a person has confirmed it"
+    assert len(desk.state.doubted) < CLIPS / 3
+
+    before, folder = (songs / "held_out.jsonl").read_bytes(), songs / "runs" / "asr" / "crossfit"
+    first = folder / "fold_0.jsonl"
+    stamp = first.stat().st_mtime_ns
+    (songs / "held_out.jsonl").unlink()
+    (folder / "fold_1.jsonl").unlink()  # as if it had been stopped there
+    assert run_verb("crossfit", *settings(songs)) == 0
+    assert first.stat().st_mtime_ns == stamp
+    assert (songs / "held_out.jsonl").read_bytes() == before
+    assert "fold 1 of 2  is done" in capsys.readouterr().out
+
+
+def test_other_settings_or_texts_begin_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done, settings = tmp_path / "fold_0.jsonl", {"seed": 0, "clips": [["a", 0.0, 1.5, "bin blue"]]}
+    for changed, kept in (({}, True), ({"seed": 1}, False), ({"clips": [["a", 0.0, 1.5, "bin"]]}, False)):
+        begin(settings, tmp_path)
+        done.touch()
+        capsys.readouterr()
+        begin(settings | changed, tmp_path)
+        assert done.exists() is kept
+        assert ("begun anew" in capsys.readouterr().out) is not kept
+
+
+def test_a_model_that_has_learnt_from_the_clips_cannot_judge_them(songs: Path, tmp_path: Path) -> None:
+    training = {"base": "nothing", "clips": {"train": ["song_1", "song_2", "gone"], "val": [], "test": []}}
+    (tmp_path / "training.json").write_text(json.dumps(training))
+    with pytest.raises(UserError, match="has learnt from 2 of the clips that it shall judge"):
+        run_verb("crossfit", *settings(songs), f"model.pretrained={tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("folds=19", "folds=19: there are only 18 clips with a text; give fewer folds"),
+        ("folds=1", "folds=1: give 2 or more"),
+        ("model=sda", "SDA hears nothing; take model=asr_ctc or model=asr_whisper"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(songs: Path, override: str, said: str) -> None:
+    given = [f"workspace={songs}", "subject=folder", "subject.name=x", "subject.sources=[]", override]
+    chosen = [] if override.startswith("model=") else ["model=asr_ctc"]
+    with pytest.raises(UserError, match=said):
+        run_verb("crossfit", *chosen, *given)
