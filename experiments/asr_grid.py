@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import torch
 from bench_transcribe import GRID
 from omegaconf import OmegaConf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tqdm import tqdm
 
 from understudy.data.ctc import CtcRecognizer
@@ -75,13 +76,19 @@ def train(workspace: Path, run: str, *settings: str) -> Path:
     """The exported recogniser of a run."""
     twin, folder = workspace / "twins" / run, workspace / "runs" / "asr" / run
     if not (twin / "asr").exists():
-        began = time.monotonic()
         common = [f"subject.name={SUBJECT}", "subject.sources=[]", f"workspace={workspace}"]
         understudy("train", *settings, *common, f"run={run}", "resume=true")
-        write_json(folder / "took.json", {"minutes": (time.monotonic() - began) / 60})
         best = folder / "checkpoints" / "best.ckpt"
         understudy("export", *common, "subject=folder", f"ckpt={best}", f"twin={twin}")
     return twin / "asr"
+
+
+def minutes(run: Path) -> float:
+    """From the first to the last step that TensorBoard knows of, validations in between included."""
+    events = EventAccumulator(str(run))
+    events.Reload()
+    steps = events.Scalars("loss/train")
+    return (steps[-1].wall_time - steps[0].wall_time) / 60
 
 
 def test_clips(workspace: Path) -> list[Clip]:

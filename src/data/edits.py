@@ -32,6 +32,13 @@ def apply_edits(clips: Iterable[Clip], path: Path) -> tuple[list[Clip], list[Dro
     return *overlay.result(), overlay.met
 
 
+def corrected(clips: Iterable[Clip], path: Path) -> list[Clip]:
+    """Of clips with edits laid over, those whose text a person set or confirmed."""
+    overlay = Overlay(clips, standing(read_edits(path)))
+    kept, _ = overlay.result()
+    return [c for c in kept if c.fields.get("reviewed") or "text" in overlay.by_person.get(c.id, ())]
+
+
 def unmet(path: Path, met: Set[str]) -> list[str]:
     """Names of clips that a person corrected and that none of the stages had."""
     return list(dict.fromkeys(edit.clip for edit in standing(read_edits(path)) if edit.clip not in met))

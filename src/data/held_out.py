@@ -23,7 +23,6 @@ class Judgement:
     heard: str  # by the model
     error: float  # character error rate of `heard` against `text`
     loss: float  # mean negative log likelihood of a token of `text`
-    fit: float | None = None  # 0..1, how well the sound bears out `text`, where the model tells
     model: str = ""
 
     def over(self, clip: Clip) -> Clip:

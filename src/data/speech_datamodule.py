@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from understudy.data.edits import EDITS, apply_edits, read_edits, standing
+from understudy.data.edits import EDITS, apply_edits, corrected
 from understudy.data.manifest import Clip, read_manifest
 from understudy.data.sound import clip_audio
 from understudy.data.speech_augment import SpeechAugment
@@ -99,11 +99,11 @@ class SpeechDataModule(pl.LightningDataModule):
         """All clips that have a text to learn from. Raises `UserError` where there is none."""
         edits = self.workspace / EDITS
         # a correction counts from the moment it is made, not from the next prepare
-        clips, _, _ = apply_edits(read_manifest(self.manifest), edits)
-        self._lines = {clip.id: line for line, clip in enumerate(clips, start=1)}
+        everything, _, _ = apply_edits(read_manifest(self.manifest), edits)
+        self._lines = {clip.id: line for line, clip in enumerate(everything, start=1)}
+        clips = everything
         if self.transcripts == "reviewed":
-            by_hand = {e.clip for e in standing(read_edits(edits)) if e.action == "set" and "text" in e.value}
-            clips = [c for c in clips if c.fields.get("reviewed") or c.id in by_hand]
+            clips = corrected(everything, edits)
             if not clips:
                 raise UserError(
                     f"{self.manifest}: nobody has corrected or confirmed a transcript; `understudy review` "

@@ -1,14 +1,13 @@
 """Whether a new transcriber hears better than the one before, judged by the clips a person corrected."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
-from understudy.data.edits import EDITS, read_edits, standing
+from understudy.data.edits import EDITS, corrected
 from understudy.data.held_out import learnt_from
 from understudy.data.manifest import Clip, read_manifest
-from understudy.data.overlay import Overlay
 from understudy.data.text import character_error_rate, tokens, word_error_rate
 from understudy.tables import print_table, write_json
 
@@ -41,8 +40,8 @@ def tell_transcribers(earlier: Sequence[Clip], workspace: Path) -> None:
     before = {(clip.id, clip.start, clip.end): clip for clip in earlier}
     pairs = [
         (before[clip.id, clip.start, clip.end], clip)
-        for clip in _corrected(transcribed(workspace), workspace)
-        if (clip.id, clip.start, clip.end) in before
+        for clip in corrected(transcribed(workspace), workspace / EDITS)
+        if clip.fields.get("text") is not None and (clip.id, clip.start, clip.end) in before
     ]
     pairs = [(old, new) for old, new in pairs if _name(old) != _name(new)]
     both = [(old, new) for old, new in pairs if "heard" in old.fields and "heard" in new.fields]
@@ -61,18 +60,6 @@ def tell_transcribers(earlier: Sequence[Clip], workspace: Path) -> None:
 
 
 Pairs = Sequence[tuple[Clip, Clip]]
-
-
-def _corrected(clips: Iterable[Clip], workspace: Path) -> list[Clip]:
-    """Those whose text a person set or confirmed."""
-    overlay = Overlay(clips, standing(read_edits(workspace / EDITS)))
-    kept, _ = overlay.result()
-    return [
-        clip
-        for clip in kept
-        if clip.fields.get("text") is not None
-        and (clip.fields.get("reviewed") or "text" in overlay.by_person.get(clip.id, ()))
-    ]
 
 
 def _parts(pairs: Pairs, learnt: Set[str]) -> dict[str, Pairs]:

@@ -149,9 +149,7 @@ class WhisperRecognizer:
         settings = self._settings
         rows, begins = [], []
         for language, text in zip(languages, texts, strict=True):
-            start = [settings.decoder_start_token_id, settings.no_timestamps_token_id]
-            if self._languages:
-                start[1:1] = [self._languages[language], settings.task_to_id["transcribe"]]
+            start = start_tokens(settings, language)
             rows.append(torch.tensor(self._prompt + start + text + [settings.eos_token_id]))
             begins.append(len(self._prompt + start) - 1)  # where the first token is foretold
         tokens = pad_sequence(rows, True, settings.eos_token_id).to(self._model.device)
@@ -241,3 +239,13 @@ class WhisperRecognizer:
 def prompt_text(words: Sequence[str]) -> str:
     """Words of a lexicon as if they had just been said; what comes next is punctuated as they are."""
     return ", ".join(words) + "."
+
+
+def start_tokens(settings: Any, language: str) -> list[int]:
+    """What the decoder reads before the first token of a text without timestamps.
+
+    `settings` is a generation config; a model of English alone is not told the language.
+    """
+    languages: dict[str, int] = getattr(settings, "lang_to_id", None) or {}
+    spoken = [languages[f"<|{language}|>"], settings.task_to_id["transcribe"]] if languages else []
+    return [settings.decoder_start_token_id, *spoken, settings.no_timestamps_token_id]

@@ -83,19 +83,37 @@ class CtcAligner:
         sounding = [spoken(word, self.language) for word in words]
         if len(samples) < SHORTEST or not any(sounding):
             return ()
+        heard, characters, blank, between = self._hear(samples)
+        spelled = [spell("".join(parts), characters) for parts in sounding if parts]
+        found = align_characters(heard, spelled, blank=blank, between=between)
+        frame: Seconds = len(samples) / SAMPLE_RATE / len(heard)
+        spans = iter([(first * frame, after * frame, sure) for first, after, sure in found])
+        return _lay_out(words, [next(spans, None) if parts else None for parts in sounding])
+
+    @torch.inference_mode()
+    def align_letters(self, samples: np.ndarray, text: str) -> tuple[Word, ...]:
+        """As `align`, of each letter of the spoken words; what lies between words is not given."""
+        letters = " ".join(spoken(text, self.language))
+        if len(samples) < SHORTEST or not letters:
+            return ()
+        heard, characters, blank, between = self._hear(samples)
+        if between is None:
+            letters = letters.replace(" ", "")
+        spelled = [[between] if c == " " and between is not None else spell(c, characters) for c in letters]
+        found = align_characters(heard, spelled, blank=blank)
+        frame: Seconds = len(samples) / SAMPLE_RATE / len(heard)
+        placed = zip(letters, found, strict=bool(found))
+        return tuple(
+            Word(first * frame, after * frame, c, sure) for c, (first, after, sure) in placed if c != " "
+        )
+
+    def _hear(self, samples: np.ndarray) -> tuple[Tensor, dict[str, int], int, int | None]:
+        """Log probabilities (frames, characters); the characters' numbers, the blank's and the space's."""
         heard = hear_characters(self._model, self._processor, samples)
         tokenizer = self._processor.tokenizer
         # tokenizers make up numbers for marks that the model has not
         characters = {c: k for c, k in tokenizer.get_vocab().items() if k < heard.shape[1]}
-        found = align_characters(
-            heard,
-            [spell("".join(parts), characters) for parts in sounding if parts],
-            blank=tokenizer.pad_token_id,
-            between=characters.get(tokenizer.word_delimiter_token),
-        )
-        frame: Seconds = len(samples) / SAMPLE_RATE / len(heard)
-        spans = iter([(first * frame, after * frame, sure) for first, after, sure in found])
-        return _lay_out(words, [next(spans, None) if parts else None for parts in sounding])
+        return heard, characters, tokenizer.pad_token_id, characters.get(tokenizer.word_delimiter_token)
 
 
 def hear_characters(model: Any, processor: Any, samples: np.ndarray) -> Tensor:

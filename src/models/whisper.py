@@ -1,4 +1,4 @@
-"""What Whisper needs beyond its own class: to hear less at once, and to be told where a text begins."""
+"""What Whisper needs beyond its own class: to hear less at once."""
 
 from typing import Any
 
@@ -23,13 +23,3 @@ def hear_at_once(network: Any, feature_extractor: Any, seconds: int) -> None:
     feature_extractor.chunk_length = seconds
     feature_extractor.n_samples = seconds * feature_extractor.sampling_rate
     feature_extractor.nb_max_frames = feature_extractor.n_samples // feature_extractor.hop_length
-
-
-def start_tokens(settings: Any, language: str) -> list[int]:
-    """What the decoder reads before the first token of a text without timestamps.
-
-    `settings` is a generation config; a model of English alone is not told the language.
-    """
-    languages: dict[str, int] = getattr(settings, "lang_to_id", None) or {}
-    spoken = [languages[f"<|{language}|>"], settings.task_to_id["transcribe"]] if languages else []
-    return [settings.decoder_start_token_id, *spoken, settings.no_timestamps_token_id]

@@ -18,9 +18,9 @@ from understudy.data.lexicon import read_lexicon
 from understudy.data.manifest import Clip
 from understudy.data.media import SAMPLE_RATE
 from understudy.data.speech_datamodule import SpeechBatch
-from understudy.data.whisper import prompt_text
+from understudy.data.whisper import prompt_text, start_tokens
 from understudy.errors import UserError
-from understudy.models.whisper import POSITIONS_PER_SECOND, hear_at_once, start_tokens
+from understudy.models.whisper import POSITIONS_PER_SECOND, hear_at_once
 from understudy.train.asr import SpeechRecognition, sounds_of
 
 IGNORED = -100  # a label that no loss counts
@@ -150,7 +150,7 @@ class WhisperTraining(SpeechRecognition):
             return []
         number = min(np.random.randint(1, PROMPTED + 1), len(self.words))
         chosen = np.random.choice(self.words, number, replace=False)
-        return [int(token) for token in self.processor.get_prompt_ids(prompt_text(chosen))]
+        return [int(token) for token in self.processor.get_prompt_ids(prompt_text(list(chosen)))]
 
     def logits(self, batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """(batch, tokens, vocabulary) in full precision, and what was to be written."""

@@ -1,4 +1,5 @@
 import pickle
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,16 @@ def test_any_text_keeps_its_words(
         assert 0 <= word.confidence <= 1
         if not any(c.isalnum() for c in word.text):
             assert (word.end - word.start, word.confidence) == (0, 0), "a mark is a moment"
+
+
+def test_letters_lie_inside_their_words(ctc: CtcAligner, voice: np.ndarray) -> None:
+    text = "Please call 2 – brothers."
+    words, letters = ctc.align(voice, text), ctc.align_letters(voice, text)
+    assert "".join(letter.text for letter in letters) == "pleasecalltwobrothers"
+    assert all(a.end <= b.start for a, b in pairwise(letters))
+    assert (letters[0].start, letters[-1].end) == (words[0].start, words[-1].end)
+    assert ctc.align_letters(voice, "–") == ctc.align_letters(voice[:800], text) == ()
+    assert ctc.align_letters(voice[:8000], text * 20) == ()
 
 
 @pytest.mark.parametrize("name", ANY)

@@ -140,7 +140,7 @@ def test_evaluate_tells_error_rates_beside_the_draft_s(
     found = json.loads((trained.parent / "evaluation" / "metrics.json").read_text())
     assert found["tuned"]["cer"] < 0.2
     assert found["draft"] == {"wer": 0.0, "cer": 0.0}
-    assert capsys.readouterr().out.split("\n")[0].split() == ["metric", "tuned", "draft"]
+    assert "metric  tuned  draft" in capsys.readouterr().out
 
 
 def test_an_exported_ctc_model_is_an_ordinary_folder(trained: Path, songs: Path, tmp_path: Path) -> None:

@@ -3,88 +3,25 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 from conftest import run_verb
 from review_workspace import desk_of
+from songs import settings_for, write_songs
 
 from understudy.data.held_out import read_held_out
-from understudy.data.manifest import Clip, json_lines, write_manifest
-from understudy.data.media import SAMPLE_RATE
 from understudy.errors import UserError
 from understudy.train.crossfit import begin
 
-PITCH = {"a": 500, "b": 1200, "c": 2600}
 CLIPS, WRONG = 18, "song_5"
-
-
-def whistle(text: str, rng: np.random.Generator) -> np.ndarray:
-    """(samples,) a tone of 0.2 s for every letter."""
-    time = np.arange(SAMPLE_RATE // 5) / SAMPLE_RATE
-    tones = [np.sin(2 * np.pi * PITCH[word] * time) * np.hanning(len(time)) for word in text.split()]
-    sound = np.concatenate([np.pad(0.4 * tone, SAMPLE_RATE // 40) for tone in tones])
-    return (sound + rng.normal(scale=0.003, size=len(sound))).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace of confirmed clips of three letters each, of which one's are others than are whistled."""
-    workspace, rng = tmp_path_factory.mktemp("songs"), np.random.default_rng(0)
-    clips, edits = [], []
-    for k in range(CLIPS):
-        said = list(rng.choice([*PITCH], 3))
-        sound = whistle(" ".join(said), rng)
-        audio = workspace / "decode" / f"song_{k}" / "audio.wav"
-        audio.parent.mkdir(parents=True)
-        soundfile.write(audio, sound, SAMPLE_RATE)
-        text = (
-            " ".join("bca"["abc".index(letter)] for letter in said)
-            if f"song_{k}" == WRONG
-            else " ".join(said)
-        )
-        fields = {"audio": f"decode/song_{k}/audio.wav", "text": text, "heard": text, "confidence": 0.9}
-        clips.append(Clip(f"song_{k}", f"song_{k}", 0.0, len(sound) / SAMPLE_RATE, fields))
-        edits.append({"id": f"edit_{k}", "clip": f"song_{k}", "set": {"text": text, "reviewed": True}})
-    write_manifest(workspace / "manifests" / "transcribe.jsonl", clips)
-    (workspace / "edits.jsonl").write_text(json_lines(edits))
-    return workspace
+    return write_songs(tmp_path_factory.mktemp("songs"), CLIPS, wrong={WRONG})
 
 
 def settings(workspace: Path) -> list[str]:
-    small = {
-        "conv_dim": "[16,16,16,16]",
-        "hidden_size": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-        "num_conv_pos_embeddings": 4,
-        "num_conv_pos_embedding_groups": 2,
-        "hidden_dropout": 0,
-        "attention_dropout": 0,
-        "final_dropout": 0,
-        "mask_time_prob": 0,
-        "mask_feature_prob": 0,
-    }
-    return [
-        "model=asr_ctc",
-        "subject=folder",
-        "subject.name=whistler",
-        "subject.sources=[]",
-        "trainer=cpu",
-        f"workspace={workspace}",
-        "threads=1",
-        "folds=2",
-        "trainer.max_steps=200",
-        "trainer.precision=32-true",
-        "trainer.enable_progress_bar=false",
-        "data.augment=null",
-        "data.batch_size=6",
-        "model.alphabet=abc",
-        "model.optimizer.lr=5e-3",
-        "model.warmup_steps=10",
-        *(f"model.network.{name}={value}" for name, value in small.items()),
-    ]
+    return [*settings_for(workspace), "folds=2"]
 
 
 def test_a_wrong_text_comes_up_and_what_is_done_is_not_done_again(

@@ -52,7 +52,7 @@ class Desk:
         self.suspicion = suspicion
         self.vocabulary = vocabulary
         self.lock = threading.RLock()
-        self.instance = uuid.uuid4().hex  # versions are counted within one
+        self.instance = uuid.uuid4().hex  # versions are counted within one of these
         self.version = 0
         self._changes: deque[Change] = deque(maxlen=REMEMBERED)
         self._log = EditLog(workspace / EDITS)
