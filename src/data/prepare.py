@@ -11,6 +11,7 @@ from understudy.data.contact_sheet import contact_sheet
 from understudy.data.download import Downloader
 from understudy.data.dry_run import passing_copy, tell_difference
 from understudy.data.edits import EDITS, unmet
+from understudy.data.lexicon import LEXICON, import_word_list
 from understudy.data.manifest import Clip, read_manifest
 from understudy.data.scrape import scrape
 from understudy.data.stage import Executor, Report, Step, prune, run_stage
@@ -27,6 +28,7 @@ def prepare(
     stages: Mapping[str, Step],
     engine: Executor,
     download: Downloader,
+    words: str | None = None,
     until: str | None = None,
     dry_run: bool = False,
     prune_stale: bool = False,
@@ -35,7 +37,8 @@ def prepare(
 
     0 when everything went through, 1 when items are set aside. What is done already is not done
     again. Nothing is dropped without a line in the table and in `manifests/STAGE.dropped.jsonl` or
-    `.failed.jsonl`. `dry_run` tells what would change and leaves the workspace as it is.
+    `.failed.jsonl`. `words` is a file of a person's own words for the lexicon. `dry_run` tells what would
+    change and leaves the workspace as it is.
     """
     if until is not None and until not in stages:
         raise UserError(f"until={until}: there is no such stage; the stages are {', '.join(stages)}")
@@ -49,6 +52,9 @@ def prepare(
         with FileLock(folder / ".lock", timeout=0):
             if dry_run:
                 return _try_out(wanted, folder, engine)
+            if words:
+                added = import_word_list(folder / LEXICON, Path(words))
+                print(f"lexicon        {len(added)} new words from {words}")
             clips, scraped = scrape(subject.recordings(), folder, download)
             code = _prepare(clips, scraped, wanted, folder, engine, prune_stale)
             if later := [n for n in names[len(wanted) :] if (folder / "manifests" / f"{n}.jsonl").exists()]:

@@ -13,6 +13,7 @@ from conftest import run_verb
 from material import files_under
 
 from understudy.data.demo.voice import SAMPLE_RATE, VOICES, join, silence, speak
+from understudy.data.lexicon import read_lexicon
 from understudy.data.manifest import json_lines, read_manifest
 from understudy.data.text import word_error_rate
 from understudy.errors import UserError
@@ -105,6 +106,18 @@ def test_until_stops_after_a_stage(interview: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "manifests" / "measure.jsonl").exists()
     with pytest.raises(UserError, match=r"until=cutting: there is no such stage; the stages are decode, cut"):
         run_verb("prepare", *settings(interview, tmp_path), "until=cutting")
+
+
+def test_a_list_of_words_goes_into_the_lexicon(
+    interview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("Vougioukas\nGRID\tgrid\n")
+    given = [*settings(interview, tmp_path), "until=decode", f"words={names}"]
+    for new in (2, 0):
+        assert run_verb("prepare", *given) == 0
+        assert f"{new} new words from {names}" in capsys.readouterr().out
+    assert [entry.word for entry in read_lexicon(tmp_path / "lexicon.tsv")] == ["Vougioukas", "GRID"]
 
 
 def test_corrections_of_clips_that_are_gone_are_told(
