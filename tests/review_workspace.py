@@ -163,18 +163,15 @@ class Client:
 
 def judge(workspace: Path, wrong: str, heard: str = "nothing of the kind") -> None:
     """What a model that never saw them thinks of all clips: one text is wrong."""
-    texts = {
-        clip.id: clip["text"] for clip in desk_of(workspace).state.clips.values() if "text" in clip.fields
-    }
-    write_held_out(
-        workspace / "held_out.jsonl",
-        [
-            Judgement(clip=name, text=text, heard=heard, error=0.8, loss=4.0)
-            if name == wrong
-            else Judgement(clip=name, text=text, heard=text, error=0.0, loss=0.3)
-            for name, text in texts.items()
-        ],
-    )
+    judgements = []
+    for clip in desk_of(workspace).state.clips.values():
+        if text := clip.fields.get("text"):
+            found, error, loss = (heard, 0.8, 4.0) if clip.id == wrong else (text, 0.0, 0.3)
+            what = Judgement(
+                clip=clip.id, start=clip.start, end=clip.end, text=text, heard=found, error=error, loss=loss
+            )
+            judgements.append(what)
+    write_held_out(workspace / "held_out.jsonl", judgements)
 
 
 def edits_of(workspace: Path) -> list[dict[str, Any]]:

@@ -1,14 +1,14 @@
 """`held_out.jsonl`: what a model that had not seen a clip thinks of the clip's text; a line a clip.
 
-It judges one text. A clip whose text has become another since has not been judged.
+It judges one text and one stretch of sound. A clip that has become another since has not been judged.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from understudy.data.manifest import Clip, json_lines, read_json_lines, write_atomically
+from understudy.data.media import Seconds
 from understudy.errors import UserError
 
 HELD_OUT = "held_out.jsonl"
@@ -19,11 +19,17 @@ class Judgement:
     """Of one clip, by one model."""
 
     clip: str
+    start: Seconds
+    end: Seconds
     text: str  # that was judged
     heard: str  # by the model
     error: float  # character error rate of `heard` against `text`
     loss: float  # mean negative log likelihood of a token of `text`
     model: str = ""
+
+    def holds(self, clip: Clip) -> bool:
+        """Whether `clip` is still what was judged."""
+        return (clip.start, clip.end, clip.fields.get("text")) == (self.start, self.end, self.text)
 
     def over(self, clip: Clip) -> Clip:
         """`clip` with what the model thinks of it."""
@@ -43,12 +49,6 @@ def read_held_out(path: Path) -> dict[str, Judgement]:
             ) from None
         found[judgement.clip] = judgement
     return found
-
-
-def learnt_from(model: Path) -> set[str]:
-    """The clips that an exported recogniser was trained on; none where its folder does not say."""
-    path = model / "training.json"
-    return set(json.loads(path.read_text("utf-8"))["clips"]["train"]) if path.exists() else set()
 
 
 def write_held_out(path: Path, judgements: Iterable[Judgement]) -> None:

@@ -54,7 +54,8 @@ def read_lexicon(path: Path) -> list[Entry]:
     entries = []
     for number, line in enumerate(lines, start=1):
         cells = [cell.strip() for cell in line.rstrip("\r").split("\t")]
-        if any(cells) and tuple(cells) != COLUMNS[: len(cells)]:
+        heading = number == 1 and tuple(cells) == COLUMNS[: len(cells)]
+        if any(cells) and not heading:
             try:
                 entries.append(_entry(cells))
             except UserError as error:
@@ -81,7 +82,7 @@ def add_to_lexicon(path: Path, entries: Iterable[Entry]) -> list[Entry]:
 
 def import_word_list(lexicon: Path, words: Path) -> list[Entry]:
     """Add a person's own list, a word a line or with more of the lexicon's columns; returns what is new."""
-    if not words.exists():
+    if not words.is_file():
         raise UserError(f"{words}: there is no such file; give a text file with a word a line")
     entries = [replace(entry, source=entry.source or words.name) for entry in read_lexicon(words)]
     return add_to_lexicon(lexicon, entries)

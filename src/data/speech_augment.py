@@ -16,7 +16,7 @@ class SpeechAugment:
 
     speeds: Sequence[float] = (0.9, 0.95, 1.0, 1.05, 1.1)
     noise_share: float = 0.5  # of the clips
-    min_snr: float = 10.0  # dB
+    min_snr: float = 15.0  # dB
     max_snr: float = 40.0  # dB
     gain: float = 6.0  # dB at most, either way
     longest: Seconds = 30.0  # no clip is slowed down beyond it

@@ -26,12 +26,15 @@ class SpeechBatch(TypedDict):
     audio: Tensor  # (batch, samples) float32 at 16 kHz, silence after the shorter ones
     lengths: Tensor  # (batch,) samples
     text: list[str]
-    heard: list[str]  # as the transcriber of `prepare` wrote it; "" where that is not known
+    heard: list[str | None]  # as the transcriber of `prepare` wrote it, where that is known
     clip: list[str]
 
 
 class SpokenClips(Dataset[tuple[Clip, np.ndarray]]):
-    """Clips with their sound; with `augment` drawn from (seed, epoch, place), whatever worker draws it."""
+    """Clips with their sound, as often as is asked: place `len(clips) + 2` is the third clip once more.
+
+    With `augment` it sounds otherwise each time, drawn from (seed, epoch, place), whatever worker draws it.
+    """
 
     def __init__(
         self, clips: Sequence[Clip], workspace: Path, augment: SpeechAugment | None, seed: int
@@ -43,7 +46,7 @@ class SpokenClips(Dataset[tuple[Clip, np.ndarray]]):
         return len(self.clips)
 
     def __getitem__(self, place: int) -> tuple[Clip, np.ndarray]:
-        clip = self.clips[place]
+        clip = self.clips[place % len(self.clips)]
         samples = clip_audio(clip, self.workspace)
         if self.augment:
             samples = self.augment(samples, np.random.default_rng((self.seed, self.epoch, place)))
@@ -77,6 +80,10 @@ class SpeechDataModule(pl.LightningDataModule):
         super().__init__()
         if transcripts not in ("reviewed", "all"):
             raise UserError(f"data.transcripts={transcripts}: there are reviewed and all")
+        if batch_size < 1 or batches_per_epoch < 1:
+            raise UserError(
+                f"data.batch_size={batch_size}, data.batches_per_epoch={batches_per_epoch}: 1 or more"
+            )
         if folds and not 0 <= fold < folds:
             raise UserError(f"data.fold={fold}: of {folds} folds there are 0 to {folds - 1}")
         self.workspace = Path(workspace)
@@ -99,8 +106,9 @@ class SpeechDataModule(pl.LightningDataModule):
         """All clips that have a text to learn from. Raises `UserError` where there is none."""
         edits = self.workspace / EDITS
         # a correction counts from the moment it is made, not from the next prepare
-        everything, _, _ = apply_edits(read_manifest(self.manifest), edits)
-        self._lines = {clip.id: line for line, clip in enumerate(everything, start=1)}
+        listed = read_manifest(self.manifest)
+        self._places = {clip.id: f"{self.manifest}:{line}" for line, clip in enumerate(listed, start=1)}
+        everything, _, _ = apply_edits(listed, edits)
         clips = everything
         if self.transcripts == "reviewed":
             clips = corrected(everything, edits)
@@ -116,6 +124,8 @@ class SpeechDataModule(pl.LightningDataModule):
             split = split_clips(clips, val_share=self.val_share, test_share=self.test_share)
         else:
             held_out, rest = fold_of(clips, folds=self.folds, fold=self.fold)
+            if self.val_share == 0:
+                return {"train": rest, "val": [], "test": held_out}
             split = split_clips(rest, val_share=self.val_share, test_share=0.0)
             split["train"] += split["test"]
             split["test"] = held_out
@@ -125,7 +135,9 @@ class SpeechDataModule(pl.LightningDataModule):
 
     def leave_out(self, complaint: Callable[[Clip], str | None]) -> None:
         """Take out the clips of which the model says why it cannot use them, and tell which."""
+        tested = self.split["test"]
         self.split = {name: self.without(clips, complaint) for name, clips in self.split.items()}
+        self.untested = [clip for clip in tested if clip not in self.split["test"]]
         self.check()
 
     def without(self, clips: Sequence[Clip], complaint: Callable[[Clip], str | None]) -> list[Clip]:
@@ -134,7 +146,8 @@ class SpeechDataModule(pl.LightningDataModule):
         kept = []
         for clip in clips:
             if why := complaint(clip):
-                reasons.setdefault(why, []).append(f"{self.manifest}:{self._lines[clip.id]} ({clip.id})")
+                place = self._places.get(clip.id, str(self.workspace / EDITS))  # an edit made it
+                reasons.setdefault(why, []).append(f"{place} ({clip.id})")
             else:
                 kept.append(clip)
         for why, places in reasons.items():
@@ -145,11 +158,11 @@ class SpeechDataModule(pl.LightningDataModule):
     def check(self) -> None:
         """Raises `UserError` where there is nothing to train or to validate on."""
         count = {name: len(clips) for name, clips in self.split.items()}
-        if not count["train"] or not count["val"]:
+        validated = not (self.folds and self.val_share == 0)
+        if not count["train"] or (validated and not count["val"]):
             raise UserError(
-                f"{self.manifest}: {sum(count.values())} clips with a text to learn from, of which "
-                f"{count['train']} to train and {count['val']} to validate on; correct more transcripts, or "
-                "change data.val_share"
+                f"{self.manifest}: too few clips with a text to learn from ({count['train']} to train on, "
+                f"{count['val']} to validate on, {count['test']} to test on); correct more transcripts"
             )
 
     def train_dataloader(self) -> DataLoader[tuple[Clip, np.ndarray]]:
@@ -165,16 +178,19 @@ class SpeechDataModule(pl.LightningDataModule):
         )
 
     def batches(self, clips: Sequence[Clip], epoch: int) -> list[list[int]]:
-        """Places of the clips of each batch of an epoch, drawn anew for every pass through all of them."""
+        """Places of the clips of each batch of an epoch, drawn anew for every pass through all of them;
+        each pass has places of its own."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         size = min(self.batch_size, len(clips))
         durations = [clip.duration for clip in clips]
         found: list[list[int]] = []
+        first = 0  # place of the first clip in this pass
         while len(found) < self.batches_per_epoch:
             places = get_length_grouped_indices(durations, size, generator=generator)
             whole = [places[k : k + size] for k in range(0, len(places) - size + 1, size)]
             order = torch.randperm(len(whole), generator=generator).tolist()  # not the longest first
-            found += [whole[k] for k in order]
+            found += [[first + place for place in whole[k]] for k in order]
+            first += len(clips)
         return found[: self.batches_per_epoch]
 
     def val_dataloader(self) -> DataLoader[tuple[Clip, np.ndarray]]:
@@ -197,6 +213,6 @@ def collate(items: Sequence[tuple[Clip, np.ndarray]]) -> SpeechBatch:
         audio=pad_sequence(sounds, batch_first=True),
         lengths=torch.tensor([len(sound) for sound in sounds]),
         text=[clip["text"] for clip, _ in items],
-        heard=[clip.fields.get("heard") or "" for clip, _ in items],
+        heard=[clip.fields.get("heard") for clip, _ in items],
         clip=[clip.id for clip, _ in items],
     )

@@ -6,9 +6,10 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 from understudy.data.edits import EDITS, corrected
-from understudy.data.held_out import learnt_from
+from understudy.data.hub import model_name
 from understudy.data.manifest import Clip, read_manifest
 from understudy.data.text import character_error_rate, tokens, word_error_rate
+from understudy.data.training_notes import learnt_from
 from understudy.tables import print_table, write_json
 
 
@@ -48,7 +49,9 @@ def tell_transcribers(earlier: Sequence[Clip], workspace: Path) -> None:
     if len(both) < len(pairs):
         print(f"transcribers   {len(pairs) - len(both)} corrected clips are not compared: "
               "the manifest before does not say what was heard in them")  # fmt: skip
-    parts = _parts(both, learnt_from(workspace / "twin" / "asr"))
+    twin = workspace / "twin" / "asr"
+    by_twin = twin.exists() and all(model_name(str(twin)) in _name(new) for _, new in both)
+    parts = _parts(both, learnt_from(twin) if by_twin else set())
     if not (rates := [_rates(which, some) for which, some in parts.items() if _words(some)]):
         return
     names = [", ".join(sorted({_name(clip) for clip in side})) for side in zip(*both, strict=True)]

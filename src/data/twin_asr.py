@@ -1,17 +1,27 @@
 """The subject's own recogniser, as it was trained and exported, whichever kind it is."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from understudy.data.ctc import CtcRecognizer
+from understudy.data.training_notes import learnt_in
 from understudy.data.whisper import WhisperRecognizer
 from understudy.errors import UserError
 
 
 def pretrained_recognizer(
-    *, pretrained: str, language: str | None = None, lexicon: str | None = None, device: str = "auto"
+    *,
+    pretrained: str,
+    language: str | None = None,
+    lexicon: str | None = None,
+    texts: str | Sequence[str] = (),
+    device: str = "auto",
 ) -> WhisperRecognizer | CtcRecognizer:
-    """Of the model in the folder `pretrained`, by its config.json. Raises `UserError` where there is none."""
+    """Of the model in the folder `pretrained`, by its config.json. Raises `UserError` where there is none.
+
+    Without a `language` it is that in which the model was trained; `texts` are for CTC.
+    """
     config = Path(pretrained) / "config.json"
     try:
         kind = json.loads(config.read_text(encoding="utf-8"))["model_type"]
@@ -24,6 +34,9 @@ def pretrained_recognizer(
         raise UserError(
             f"{config}: does not say its model_type ({error!r}); export the model again"
         ) from None
+    language = language or learnt_in(Path(pretrained))
     if kind == "whisper":
         return WhisperRecognizer(pretrained=pretrained, language=language, lexicon=lexicon, device=device)
-    return CtcRecognizer(pretrained=pretrained, language=language or "en", lexicon=lexicon, device=device)
+    return CtcRecognizer(
+        pretrained=pretrained, language=language or "en", lexicon=lexicon, texts=texts, device=device
+    )

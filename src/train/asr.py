@@ -1,5 +1,6 @@
 """What training of every kind of speech recogniser has in common."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import get_cosine_schedule_with_warmup
 
+from understudy.data.hub import model_name
 from understudy.data.manifest import Clip
+from understudy.data.media import Seconds
 from understudy.data.speech_datamodule import SpeechBatch, SpeechDataModule
+from understudy.errors import UserError
 from understudy.train.module import TwinModule
 from understudy.train.speech_metrics import SpeechMetrics
 
@@ -27,6 +31,9 @@ class SpeechRecognition(TwinModule):
     role = "asr"
     headline = ("wer/tuned", "cer/tuned", "loss/val")
     strict_loading = False  # what is not trained is not in a checkpoint
+    longest: Seconds = math.inf  # that the model hears at once
+    pretrained: str | None
+    keeps_weights: bool  # of the pretrained model: adapters, or a part that is frozen
     network: Any
     processor: Any
 
@@ -62,8 +69,8 @@ class SpeechRecognition(TwinModule):
         """Why the model cannot learn from a clip, if it cannot."""
         raise NotImplementedError
 
-    def save_pretrained(self, folder: Path) -> None:
-        """Model and processor as `from_pretrained` loads them."""
+    def save_pretrained(self, folder: Path) -> str:
+        """Model and processor as `from_pretrained` loads them; gives the model's class."""
         raise NotImplementedError
 
     def setup(self, stage: str) -> None:
@@ -75,7 +82,13 @@ class SpeechRecognition(TwinModule):
         data.leave_out(self.complaint)
         if stage == "fit":
             clips = {name: [clip.id for clip in part] for name, part in data.split.items()}
-            self.heard = {"clips": clips, "texts": [clip["text"] for clip in data.split["train"]]}
+            texts = [clip["text"] for clip in data.split["train"]]
+            self.heard = {"clips": clips, "texts": texts, "base": self.base_of_frozen()}
+        elif self.heard:  # the split may have changed with the clips
+            seen = {name for part in ("train", "val") for name in self.heard["clips"][part]}
+            data.split["test"] = data.without(
+                data.split["test"], lambda clip: "the model has learnt from it" if clip.id in seen else None
+            )
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer([p for p in self.parameters() if p.requires_grad])
@@ -118,7 +131,22 @@ class SpeechRecognition(TwinModule):
         checkpoint[HEARD] = self.heard
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.heard = checkpoint[HEARD]
+        before = checkpoint[HEARD]
+        if self.heard and self.heard != before:
+            raise UserError(
+                "clips or transcripts have changed since this run was begun; run=NAME starts another, "
+                "model.pretrained=WORKSPACE/twin/asr from what this one has learnt, once it is exported"
+            )
+        if before.get("base") != self.base_of_frozen():
+            raise UserError(
+                f"{self.pretrained}: is not the model any more that this run fine-tuned ({before['base']}); "
+                "its adapters fit no other"
+            )
+        self.heard = before
+
+    def base_of_frozen(self) -> str | None:
+        """The name of the model of which weights are kept as they are, and so are in no checkpoint."""
+        return model_name(self.pretrained) if self.pretrained and self.keeps_weights else None
 
 
 def sounds_of(batch: SpeechBatch) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Character CTC (Graves et al., 2006) on wav2vec2, HuBERT and the like, pretrained or from nothing."""
+"""Character CTC (Graves et al., 2006) on wav2vec2, HuBERT or WavLM, pretrained or from nothing."""
 
 import json
 import tempfile
@@ -22,6 +22,8 @@ from understudy.data.word_times import spell
 from understudy.errors import UserError
 from understudy.models.ctc import begin_as_mel_filters
 from understudy.train.asr import SpeechRecognition, sounds_of
+
+UNHEARD_OF = 100.0  # loss of a text that cannot be said in that time
 
 
 class CtcTraining(SpeechRecognition):
@@ -53,7 +55,11 @@ class CtcTraining(SpeechRecognition):
         )
         if not pretrained and not network:
             raise UserError("model.pretrained=NAME or FOLDER, or model.network for one from nothing")
-        self.pretrained = pretrained
+        if freeze_feature_encoder and not pretrained:
+            raise UserError(
+                "model.freeze_feature_encoder=true: from nothing there is nothing to keep; give false"
+            )
+        self.pretrained, self.keeps_weights = pretrained, freeze_feature_encoder
         self.config_of_network = dict(network or {})
         self.alphabet = alphabet
         self.freeze_feature_encoder = freeze_feature_encoder
@@ -80,7 +86,10 @@ class CtcTraining(SpeechRecognition):
         tokenizer = self.processor.tokenizer
         self.characters: dict[str, int] = tokenizer.get_vocab()
         self.blank: int = tokenizer.pad_token_id
-        self.between: int = self.characters[tokenizer.word_delimiter_token]
+        between = self.characters.get(tokenizer.word_delimiter_token)
+        if between is None:
+            raise UserError(f"{self.pretrained}: has no character between words; take another model")
+        self.between: int = between
 
     def features(self, batch: SpeechBatch) -> dict[str, Tensor]:
         """What the network takes: sound of like loudness, and where it ends if the model wants that."""
@@ -94,8 +103,11 @@ class CtcTraining(SpeechRecognition):
         frames = self.network._get_feat_extract_output_lengths(batch["lengths"]).to(self.device)
         return self.network(**self.features(batch)).logits.float(), frames
 
-    def losses(self, batch: SpeechBatch) -> Tensor:
-        """(batch,) the negative log likelihood of a clip's text over its characters."""
+    def losses(self, batch: SpeechBatch, *, passing_over: bool = False) -> Tensor:
+        """(batch,) the negative log likelihood of a clip's text over its characters.
+
+        Of a text that cannot be said in that time it is infinite, or 0 where that is passed over.
+        """
         logits, frames = self.logits(batch)
         labels = [torch.tensor(self.encode(text)) for text in batch["text"]]
         lengths = torch.tensor([len(label) for label in labels])
@@ -106,16 +118,16 @@ class CtcTraining(SpeechRecognition):
             lengths.to(self.device),
             blank=self.blank,
             reduction="none",
-            zero_infinity=True,  # sped up, a text may have too few frames
+            zero_infinity=passing_over,
         )
         return losses / lengths.to(self.device)
 
     def loss(self, batch: SpeechBatch) -> Tensor:
-        return self.losses(batch).mean()
+        return self.losses(batch, passing_over=True).mean()  # sped up, a text may not fit any more
 
     @torch.inference_mode()
     def token_losses(self, batch: SpeechBatch) -> list[float]:
-        found: list[float] = self.losses(batch).tolist()
+        found: list[float] = self.losses(batch).clamp(max=UNHEARD_OF).tolist()
         return found
 
     @torch.inference_mode()
@@ -149,13 +161,15 @@ class CtcTraining(SpeechRecognition):
             return "more text than can be said in that time"
         return None
 
-    def save_pretrained(self, folder: Path) -> None:
+    def save_pretrained(self, folder: Path) -> str:
         self.network.save_pretrained(folder)
         self.processor.save_pretrained(folder)
+        return type(self.network).__name__
 
 
 def from_nothing(config: Mapping[str, Any], alphabet: str) -> tuple[Any, Any]:
     """A network with random weights behind filters of a mel spectrogram, and its processor."""
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import (
         AutoConfig,
         AutoModelForCTC,
@@ -169,8 +183,12 @@ def from_nothing(config: Mapping[str, Any], alphabet: str) -> tuple[Any, Any]:
         vocabulary = Path(folder) / "vocab.json"
         vocabulary.write_text(json.dumps({c: k for k, c in enumerate(characters)}), encoding="utf-8")
         tokenizer = Wav2Vec2CTCTokenizer(str(vocabulary), bos_token=None, eos_token=None)
-    settings = AutoConfig.for_model(**config, vocab_size=len(characters), pad_token_id=tokenizer.pad_token_id)
+    own = {"vocab_size": len(characters), "pad_token_id": tokenizer.pad_token_id}
     extractor = Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
-    network = AutoModelForCTC.from_config(settings)
-    begin_as_mel_filters(network, SAMPLE_RATE)
+    try:
+        network = AutoModelForCTC.from_config(AutoConfig.for_model(**config, **own))
+        begin_as_mel_filters(network, SAMPLE_RATE)
+    except (ValueError, TypeError, AttributeError, AssertionError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"model.network: makes no network of characters ({reason})") from None
     return network, Wav2Vec2Processor(extractor, tokenizer)

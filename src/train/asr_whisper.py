@@ -18,6 +18,7 @@ from understudy.data.lexicon import read_lexicon
 from understudy.data.manifest import Clip
 from understudy.data.media import SAMPLE_RATE
 from understudy.data.speech_datamodule import SpeechBatch
+from understudy.data.text import spoken
 from understudy.data.whisper import prompt_text, start_tokens
 from understudy.errors import UserError
 from understudy.models.whisper import POSITIONS_PER_SECOND, hear_at_once
@@ -33,7 +34,8 @@ class WhisperTraining(SpeechRecognition):
 
     With a `window` below 30 the model hears no more than that at once, and costs as much less. `mask_*`
     are SpecAugment (Park et al., 2019): how much of time and of frequency is hidden. A share `prompted`
-    of the clips is trained behind some words of the `lexicon`, so that the model goes on heeding them.
+    of the clips is trained behind words of the `lexicon`, those that are said in it and others, so that the
+    model goes on heeding them.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class WhisperTraining(SpeechRecognition):
         )
         if not 1 <= window <= 30:
             raise UserError(f"model.window={window}: Whisper hears 1 to 30 seconds at once")
-        self.pretrained, self.window = pretrained, window
+        self.pretrained: str = pretrained
+        self.window, self.longest = window, window
+        self.keeps_weights = lora_rank is not None or freeze_encoder
         self.lora_rank, self.lora_alpha, self.lora_dropout = lora_rank, lora_alpha, lora_dropout
         self.lora_modules = list(lora_modules)
         self.freeze_encoder = freeze_encoder
@@ -100,22 +104,32 @@ class WhisperTraining(SpeechRecognition):
         if self.language not in languages:
             raise UserError(f"model.language={self.language}: {self.pretrained} knows {', '.join(languages)}")
         heard = network.config.max_source_positions // POSITIONS_PER_SECOND
-        hear_at_once(network, self.processor.feature_extractor, min(self.window, heard))
+        if self.window > heard:
+            raise UserError(
+                f"model.window={self.window}: {self.pretrained} hears {heard} seconds at once; "
+                f"give model.window={heard}"
+            )
+        hear_at_once(network, self.processor.feature_extractor, self.window)
         if self.freeze_encoder:
             network.get_encoder().requires_grad_(False)
         if self.lora_rank is not None:
-            network = get_peft_model(
-                network,
-                LoraConfig(
-                    r=self.lora_rank,
-                    lora_alpha=self.lora_alpha,
-                    lora_dropout=self.lora_dropout,
-                    target_modules=self.lora_modules,
-                ),
+            adapters = LoraConfig(
+                r=self.lora_rank,
+                lora_alpha=self.lora_alpha,
+                lora_dropout=self.lora_dropout,
+                target_modules=self.lora_modules,
             )
+            try:
+                network = get_peft_model(network, adapters)
+            except ValueError as error:
+                raise UserError(f"model.lora_*: {str(error).splitlines()[0]}") from None
         self.network = network.train()
         entries = read_lexicon(Path(self.lexicon)) if self.lexicon else []
         self.words = [entry.word for entry in entries]
+        try:
+            self.prompt_of(self.words)
+        except ValueError as error:
+            raise UserError(f"{self.lexicon}: cannot be shown to Whisper ({error})") from None
 
     def features(self, batch: SpeechBatch) -> Tensor:
         """(batch, n_mels, time), padded to the window."""
@@ -131,7 +145,7 @@ class WhisperTraining(SpeechRecognition):
         start = start_tokens(self.settings, self.language)
         read, write = [], []
         for text in batch["text"]:
-            before = self.prompt() + start
+            before = self.prompt(text) + start
             tokens = self.encode(text)
             read.append(torch.tensor(before + tokens))
             write.append(torch.tensor([IGNORED] * (len(before) - 1) + tokens + [self.settings.eos_token_id]))
@@ -144,13 +158,21 @@ class WhisperTraining(SpeechRecognition):
         tokens: list[int] = self.processor.tokenizer(f" {text.strip()}", add_special_tokens=False).input_ids
         return tokens
 
-    def prompt(self) -> list[int]:
-        """Some words of the lexicon, while training, and for some clips."""
+    def prompt(self, text: str) -> list[int]:
+        """While training, for some clips: the lexicon's words that are said, among others that are not."""
         if not (self.training and self.words) or np.random.random() >= self.prompted:
             return []
         number = min(np.random.randint(1, PROMPTED + 1), len(self.words))
-        chosen = np.random.choice(self.words, number, replace=False)
-        return [int(token) for token in self.processor.get_prompt_ids(prompt_text(list(chosen)))]
+        said = set(spoken(text, self.language))
+        shown = {word for word in self.words if said.intersection(spoken(word, self.language))}
+        shown.update(np.random.choice(self.words, number, replace=False).tolist())
+        return self.prompt_of(np.random.permutation(sorted(shown)).tolist())
+
+    def prompt_of(self, words: Sequence[str]) -> list[int]:
+        """Tokens that show `words`, cut where text needs the room; none for none."""
+        tokens = self.processor.get_prompt_ids(prompt_text(words)).tolist() if words else []
+        prompt: list[int] = tokens[: self._longest_text() // 2]
+        return prompt
 
     def logits(self, batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """(batch, tokens, vocabulary) in full precision, and what was to be written."""
@@ -186,13 +208,14 @@ class WhisperTraining(SpeechRecognition):
 
     def complaint(self, clip: Clip) -> str | None:
         heard = self.processor.feature_extractor.chunk_length
-        if clip.duration > heard:
+        if round(clip.duration * SAMPLE_RATE) > heard * SAMPLE_RATE:
             return f"longer than the {heard} s that the model hears at once (model.window)"
         if len(self.encode(clip["text"])) > self._longest_text() // 2:  # the other half is for prompts
             return "more text than the model writes at once"
         return None
 
-    def save_pretrained(self, folder: Path) -> None:
+    def save_pretrained(self, folder: Path) -> str:
         network = self.network.merge_and_unload() if self.lora_rank is not None else self.network
         network.save_pretrained(folder)
         self.processor.save_pretrained(folder)
+        return type(network).__name__

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,13 @@ def check_resumable(path: Path, config: dict[str, Any]) -> None:
                 f"{path.parent.parent}: this run was begun with other settings of {part} "
                 f"({', '.join(changed)}); give the same ones, or run=NAME to start another"
             )
+
+
+def has_ended(checkpoint: dict[str, Any], callbacks: Iterable[pl.Callback]) -> bool:
+    """Whether early stopping has ended the run: Lightning itself would train one epoch more each time."""
+    stopping = [callback for callback in callbacks if isinstance(callback, pl.callbacks.EarlyStopping)]
+    states = [checkpoint["callbacks"].get(callback.state_key) for callback in stopping]
+    return any(state["wait_count"] >= state["patience"] for state in states if state)
 
 
 def _differing(a: dict[str, Any], b: dict[str, Any]) -> list[str]:

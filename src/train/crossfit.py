@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import TensorBoardLogger
 from tqdm import tqdm
 
-from understudy.data.held_out import HELD_OUT, Judgement, learnt_from, read_held_out, write_held_out
+from understudy.data.held_out import HELD_OUT, Judgement, read_held_out, write_held_out
 from understudy.data.manifest import Clip
 from understudy.data.review.desk import Desk
 from understudy.data.review.query import select
@@ -22,6 +22,7 @@ from understudy.data.review.suspicion import Suspicion
 from understudy.data.review.vocabulary import Vocabulary
 from understudy.data.speech_datamodule import SpeechDataModule
 from understudy.data.text import character_error_rate
+from understudy.data.training_notes import learnt_from
 from understudy.errors import UserError
 from understudy.tables import print_table, write_json
 from understudy.train.asr import SpeechRecognition
@@ -133,22 +134,30 @@ def judge(
         print("the same command goes on with this fold")
         raise KeyboardInterrupt from None
     module.to(lightning.strategy.root_device).eval()
+    fold = {clip.id: clip for clip in data.split["test"]}
     found = []
     for batch in tqdm(data.test_dataloader() if data.split["test"] else (), desc="judging"):
         heard, losses = module.transcribe(batch), module.token_losses(batch)
-        for clip, text, other, loss in zip(batch["clip"], batch["text"], heard, losses, strict=True):
-            error = character_error_rate([text], [other], module.language)
-            found.append(
-                Judgement(
-                    clip=clip,
-                    text=text,
-                    heard=" ".join(other.split()),
-                    error=round(error, 4) if math.isfinite(error) else 1.0,
-                    loss=round(loss, 4),
-                    model=name,
-                )
-            )
-    return found
+        for clip_id, other, loss in zip(batch["clip"], heard, losses, strict=True):
+            found.append(judgement(fold[clip_id], other, loss, module.language, name))
+    # a text that cannot be what is said there, as far as the model can tell, is as doubtful as can be
+    worst = max((j.loss for j in found), default=1.0)
+    impossible = [clip for clip in data.untested if clip.duration <= module.longest]
+    return found + [judgement(clip, "", worst, module.language, name) for clip in impossible]
+
+
+def judgement(clip: Clip, heard: str, loss: float, language: str, model: str) -> Judgement:
+    error = character_error_rate([clip["text"]], [heard], language)
+    return Judgement(
+        clip=clip.id,
+        start=clip.start,
+        end=clip.end,
+        text=clip["text"],
+        heard=" ".join(heard.split()),
+        error=round(error, 4) if math.isfinite(error) else 1.0,
+        loss=round(loss, 4),
+        model=model,
+    )
 
 
 def by_doubt(workspace: Path) -> list[str]:
@@ -159,7 +168,7 @@ def by_doubt(workspace: Path) -> list[str]:
 
 def tell(clips: Sequence[Clip], judgements: Iterable[Judgement], workspace: Path) -> None:
     """How many were judged, how well they were heard, and which are the most doubtful."""
-    found = {judgement.clip: judgement for judgement in judgements}
+    found = {j.clip: j for j in judgements}
     mean = sum(j.error for j in found.values()) / max(len(found), 1)
     print(f"judged         {len(found)} of {len(clips)} clips; on average {mean:.1%} is heard otherwise")
     worst = [found[name] for name in by_doubt(workspace) if name in found][:SHOWN]

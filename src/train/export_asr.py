@@ -1,6 +1,5 @@
 """The speech recogniser as a part of the twin: a folder that `from_pretrained` loads."""
 
-import json
 import logging
 import warnings
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from understudy.data.ctc import SENTENCES
 from understudy.data.media import SAMPLE_RATE
 from understudy.data.text import spoken
+from understudy.data.training_notes import write_training
 from understudy.errors import UserError
 from understudy.train.asr import SpeechRecognition
 from understudy.train.asr_ctc import CtcTraining
@@ -47,14 +47,13 @@ def export_asr(
 ) -> None:
     """Write model, processor, and what was trained on, into `folder`; CTC models also as ONNX."""
     assert isinstance(module, SpeechRecognition)
-    module.save_pretrained(folder)
+    kind = module.save_pretrained(folder)
     sentences = [" ".join(spoken(text, module.language)) for text in module.heard["texts"]]
     (folder / SENTENCES).write_text("".join(f"{s}\n" for s in sentences), encoding="utf-8")
     base = checkpoint[CONFIG]["model"]["pretrained"] or "nothing"
-    training = {"base": base, "language": module.language, "clips": module.heard["clips"]}
-    (folder / "training.json").write_text(json.dumps(training, indent=1) + "\n", encoding="utf-8")
+    write_training(folder, base=base, language=module.language, clips=module.heard["clips"])
     card = CARD.format(
-        model=type(module.network).__name__,
+        model=kind,
         base=base,
         parameters=sum(p.numel() for p in module.network.parameters()),
         clips=len(sentences),

@@ -11,7 +11,14 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from understudy.errors import UserError
-from understudy.train.checkpoint import AtomicCheckpoints, KeepConfig, check_resumable, module_class
+from understudy.train.checkpoint import (
+    AtomicCheckpoints,
+    KeepConfig,
+    check_resumable,
+    has_ended,
+    module_class,
+    read_checkpoint,
+)
 
 
 def fit(
@@ -43,6 +50,10 @@ def fit(
     plain: dict[str, Any] = {k: _plain(v) for k, v in settings.items()}
     if last.exists():
         check_resumable(last, plain)
+    watching = list(instantiate(callbacks).values())
+    if last.exists() and has_ended(read_checkpoint(last), watching):
+        print(f"{folder}: has ended, it did not get better any more; run=NAME starts another")
+        return 0
 
     datamodule = instantiate(data, _convert_="all")
     module = instantiate(model, _convert_="all")
@@ -51,7 +62,7 @@ def fit(
     lightning: pl.Trainer = instantiate(
         trainer,
         logger=logger,
-        callbacks=[*instantiate(callbacks).values(), KeepConfig(plain)],
+        callbacks=[*watching, KeepConfig(plain)],
         plugins=[AtomicCheckpoints()],
         default_root_dir=folder,
     )

@@ -18,6 +18,7 @@ class SampleTable(pl.Callback):
     def __init__(self, *, clips: int = 12) -> None:
         self.clips = clips
         self.rows: list[str] = []
+        self.sounding: set[str] = set()
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.rows = []
@@ -41,7 +42,8 @@ class SampleTable(pl.Callback):
             rate = word_error_rate([text], [found])
             cells = (name, html.escape(text), html.escape(found), difference(text, found), f"{rate:.0%}")
             self.rows.append(" | ".join(cell.replace("|", "&#124;") for cell in cells))
-            if not trainer.global_step or trainer.current_epoch == 0:  # the sound stays what it is
+            if name not in self.sounding:
+                self.sounding.add(name)
                 sound = batch["audio"][k, : int(batch["lengths"][k])].float().cpu()
                 trainer.logger.experiment.add_audio(f"sound/{name}", sound, trainer.global_step, SAMPLE_RATE)
 

@@ -66,7 +66,7 @@ def test_text_that_the_sound_does_not_bear_out_stands_out() -> None:
 
 
 def held_out(error: float, loss: float, heard: str = "") -> Clip:
-    judgement = Judgement(clip="b", text="text", heard=heard, error=error, loss=loss)
+    judgement = Judgement(clip="b", start=0.0, end=2.0, text="text", heard=heard, error=error, loss=loss)
     return judgement.over(Clip("b", "b", 0.0, 2.0))
 
 
@@ -90,7 +90,10 @@ def test_a_model_that_never_saw_the_clip_is_measured_by_how_it_does_with_the_oth
 def test_judgements_come_back_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "held_out.jsonl"
     assert read_held_out(path) == {}
-    written = [Judgement(clip=name, text="a", heard="ä", error=0.5, loss=1.25, model="x") for name in "ab"]
+    written = [
+        Judgement(clip=name, start=0.0, end=1.5, text="a", heard="ä", error=0.5, loss=1.25, model="x")
+        for name in "ab"
+    ]
     write_held_out(path, written)
     assert read_held_out(path) == {judgement.clip: judgement for judgement in written}
     path.write_text(path.read_text() + '{"clip": "c", "text": "no more"}\n')

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from understudy.data.hub import model_name
 from understudy.data.manifest import Clip, json_lines, write_manifest
+from understudy.data.training_notes import write_training
 from understudy.data.transcriber_report import tell_transcribers, transcribed
 
 SAID = ["bin blue at four now", "lay red by zed two", "set green in kew nine", "place white with an eye"]
@@ -51,10 +53,14 @@ def test_corrected_clips_before_and_now(workspace: Path, capsys: pytest.CaptureF
 
 
 def test_what_the_model_was_trained_on_is_told_apart(workspace: Path) -> None:
-    training = workspace / "twin" / "asr" / "training.json"
-    training.parent.mkdir(parents=True)
-    training.write_text(json.dumps({"clips": {"train": ["talk_0"], "val": ["talk_1"], "test": []}}))
+    twin = workspace / "twin" / "asr"
+    twin.mkdir(parents=True)
+    clips = {"train": ["talk_0"], "val": ["talk_1"], "test": []}
+    write_training(twin, base="nothing", language="en", clips=clips)
     stands(workspace, NOW)
+    tell_transcribers(BEFORE, workspace)
+    assert told(workspace).keys() == {"all"}, "it is not the twin that transcribed"
+    stands(workspace, [clip.add(transcriber=f"ctc {model_name(str(twin))}, en") for clip in NOW])
     tell_transcribers(BEFORE, workspace)
     assert told(workspace) == {
         "trained on": [1, 5, pytest.approx(2 / 5), 0.0],

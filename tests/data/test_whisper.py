@@ -1,3 +1,4 @@
+import math
 import os
 import pickle
 from pathlib import Path
@@ -124,11 +125,14 @@ def test_the_lexicon_changes_what_is_heard(folder: str, clips: list[np.ndarray],
     plain = recognizer(folder, max_tokens=20).recognize(clips)
     shown = recognizer(folder, max_tokens=20, lexicon=str(lexicon), lexicon_bias=0).recognize(clips)
     assert [heard.text for heard in shown] != [heard.text for heard in plain]
-    lexicon.write_text("zq\t\t\t1e9\n")
-    (biased, *_) = recognizer(folder, max_tokens=20, lexicon=str(lexicon), lexicon_prompt=False).recognize(
-        clips
-    )
-    assert biased.text.count("zq") == biased.text.count("z"), "once begun it is finished"
+
+
+def test_a_word_once_begun_is_favoured(folder: str, lexicon: Path) -> None:
+    lexicon.write_text("zq\t\t\t3\nz\n")
+    biased = recognizer(folder, lexicon=str(lexicon), lexicon_bias=2.0)
+    space, z, q = biased._processor.tokenizer(" zq", add_special_tokens=False).input_ids
+    heavy = pytest.approx(2 + math.log(3))
+    assert biased._biases == {(space, z): heavy, (space, z, q): heavy}, "the heavier word comes first"
 
 
 def test_no_lexicon_is_as_if_there_were_none(folder: str, clips: list[np.ndarray], tmp_path: Path) -> None:

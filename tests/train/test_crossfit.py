@@ -1,6 +1,5 @@
 """Cross-fitting from end to end: a tiny recogniser of whistled letters, a wrong text among true ones."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from review_workspace import desk_of
 from songs import settings_for, write_songs
 
 from understudy.data.held_out import read_held_out
+from understudy.data.training_notes import write_training
 from understudy.errors import UserError
 from understudy.train.crossfit import begin
 
@@ -50,6 +50,19 @@ def test_a_wrong_text_comes_up_and_what_is_done_is_not_done_again(
     assert "fold 1 of 2  is done" in capsys.readouterr().out
 
 
+def test_a_text_that_cannot_be_what_is_said_is_judged_too(tmp_path: Path) -> None:
+    workspace = write_songs(tmp_path, 8)
+    with (workspace / "edits.jsonl").open("a") as file:
+        file.write('{"clip": "song_3", "set": {"text": "' + "a b c " * 30 + '"}}\n')
+        file.write('{"clip": "song_4", "set": {"text": "ß"}}\n')
+    assert run_verb("crossfit", *settings(workspace), "trainer.max_steps=4") == 0
+    found = read_held_out(workspace / "held_out.jsonl")
+    assert len(found) == 8
+    for name in ("song_3", "song_4"):
+        others = [j.loss for j in found.values() if j.model == found[name].model]
+        assert (found[name].error, found[name].loss) == (1.0, max(others))
+
+
 def test_other_settings_or_texts_begin_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done, settings = tmp_path / "fold_0.jsonl", {"seed": 0, "clips": [["a", 0.0, 1.5, "bin blue"]]}
     for changed, kept in (({}, True), ({"seed": 1}, False), ({"clips": [["a", 0.0, 1.5, "bin"]]}, False)):
@@ -62,8 +75,8 @@ def test_other_settings_or_texts_begin_anew(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_model_that_has_learnt_from_the_clips_cannot_judge_them(songs: Path, tmp_path: Path) -> None:
-    training = {"base": "nothing", "clips": {"train": ["song_1", "song_2", "gone"], "val": [], "test": []}}
-    (tmp_path / "training.json").write_text(json.dumps(training))
+    clips = {"train": ["song_1", "song_2", "gone"], "val": [], "test": []}
+    write_training(tmp_path, base="nothing", language="en", clips=clips)
     with pytest.raises(UserError, match="has learnt from 2 of the clips that it shall judge"):
         run_verb("crossfit", *settings(songs), f"model.pretrained={tmp_path}")
 

@@ -103,8 +103,7 @@ class Desk:
     def _with_judgement(self, said: Clip, now: Clip) -> Clip:
         """`said` with what a model thinks of the text that stands in the clip `now`."""
         judgement = self.held_out.get(now.id)
-        holds = judgement is not None and judgement.text == now.fields.get("text")
-        return judgement.over(said) if judgement and holds else said
+        return judgement.over(said) if judgement and judgement.holds(now) else said
 
     def _count(self) -> None:
         self.tally = Tally(self.state, self.heard, self._first_scores, self.vocabulary)
