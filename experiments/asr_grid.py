@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from understudy.data.recognizers import Recognizer
 from understudy.data.review.edit_log import EditLog
 from understudy.data.sound import clip_audio
 from understudy.data.speech_datamodule import SpeechDataModule
-from understudy.data.text import character_error_rate, tokens, word_error_rate
+from understudy.data.text import character_error_rate, word_error_rate
 from understudy.data.whisper import WhisperRecognizer
 from understudy.tables import print_table, write_json
 
@@ -108,13 +109,12 @@ def measure(recognizer: Recognizer, clips: Sequence[Clip], workspace: Path) -> d
     found = [recognizer.recognize([sound])[0].text for sound in tqdm(sounds, leave=False)]
     cost = (time.process_time() - began) / sum(len(sound) / SAMPLE_RATE for sound in sounds)
     texts = [truth(clip) for clip in clips]
-    wrong = [{"text": t, "heard": f} for t, f in zip(texts, found, strict=True) if tokens(t) != tokens(f)]
     return {
         "clips": len(clips),
         "wer": word_error_rate(texts, found),
         "cer": character_error_rate(texts, found),
         "cost": cost,
-        "wrong": wrong,
+        "heard": found,
     }
 
 
@@ -158,9 +158,12 @@ def main() -> None:
             recognizers[name] = WhisperRecognizer(pretrained=str(folder))
             sizes[name] = trained_on
     if "ctc" in arguments.only:
-        folder = train(spaces[SUBJECT], "ctc", "experiment=asr_grid_ctc")
-        recognizers["CTC from nothing, greedy"] = CtcRecognizer(pretrained=str(folder), decoding="greedy")
-        recognizers["CTC from nothing, lexicon and n-gram"] = CtcRecognizer(pretrained=str(folder))
+        letters = str(HERE / "grid_letters.tsv")
+        folder = train(spaces[SUBJECT], "ctc", "experiment=asr_grid_ctc", f"model.lexicon={letters}")
+        ctc = CtcRecognizer(pretrained=str(folder), lexicon=letters)
+        recognizers["CTC from nothing, letter by letter"] = replace(ctc, decoding="greedy")
+        recognizers["CTC, words of the lexicon in any order"] = replace(ctc, language_model_weight=0.0)
+        recognizers["CTC, lexicon and n-gram"] = ctc
 
     path = arguments.work / "asr_grid.json"
     results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}

@@ -14,7 +14,7 @@ import torch
 
 from understudy.data.beam_search import Alphabet, BeamSearch, greedy_words
 from understudy.data.hub import load_pretrained, local_folder, model_name, pick_device
-from understudy.data.lexicon import Entry, read_lexicon
+from understudy.data.lexicon import Entry, read_lexicon, written_forms
 from understudy.data.media import SAMPLE_RATE
 from understudy.data.recognizers import SHORTEST, Transcript, Word
 from understudy.data.text import spoken
@@ -34,8 +34,9 @@ class CtcRecognizer:
 
     With `decoding="beam"` it writes words alone that stand in the folder's sentences.txt, in `texts` (a
     sentence a line) or in the `lexicon`, in the order in which they are usually said. Where there is
-    none of these, and with `decoding="greedy"`, it writes whatever it hears, letter by letter.
-    A word's confidence is the mean probability of its letters in their frames, a clip's that of its words.
+    none of these, and with `decoding="greedy"`, it writes whatever it hears, letter by letter, but for
+    words that the lexicon says are written otherwise than said. A word's confidence is the mean
+    probability of its letters in their frames, a clip's that of its words.
     """
 
     pretrained: str = "facebook/wav2vec2-base-960h"
@@ -65,7 +66,8 @@ class CtcRecognizer:
     def _name(self) -> str:  # reads all of a folder: once
         name = f"ctc {model_name(self.pretrained)} {self.language}"
         if self.decoding == "greedy":
-            return f"{name}, greedy"
+            forms = hashlib.sha256(repr(self._written).encode()).hexdigest()[:12]
+            return f"{name}, greedy" + (f", words {forms}" if self._written else "")
         known = [self._sentences, [(e.word, e.spoken, e.weight) for e in self._entries]]
         words = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
         scores = f"{self.language_model_weight} * {self.ngram_order}-grams, {self.lexicon_bias} a new word"
@@ -105,7 +107,11 @@ class CtcRecognizer:
         if len(samples) < SHORTEST:
             return Transcript("", 0.0, self.language)
         heard = hear_characters(self._model, self._processor, samples)  # (frames, characters)
-        found = self._search(heard) if self._search else greedy_words(heard, self._alphabet)
+        if self._search:
+            found = self._search(heard)
+        else:
+            words_heard = greedy_words(heard, self._alphabet)
+            found = [w._replace(text=self._written.get(w.text, w.text)) for w in words_heard]
         frame = len(samples) / SAMPLE_RATE / len(heard)  # seconds
         words = []
         for text, first, after, confidence in found:
@@ -153,6 +159,11 @@ class CtcRecognizer:
     @property
     def _text_files(self) -> list[Path]:
         return [Path(name) for name in ([self.texts] if isinstance(self.texts, str) else self.texts)]
+
+    @cached_property
+    def _written(self) -> dict[str, str]:
+        """What is written for words that are heard as they are said."""
+        return written_forms(self._entries, self.language)
 
     @cached_property
     def _sentences(self) -> list[list[str]]:

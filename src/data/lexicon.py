@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from understudy.data.manifest import write_atomically
+from understudy.data.text import spoken
 from understudy.errors import UserError
 
 LEXICON = "lexicon.tsv"
@@ -86,6 +87,22 @@ def import_word_list(lexicon: Path, words: Path) -> list[Entry]:
         raise UserError(f"{words}: there is no such file; give a text file with a word a line")
     entries = [replace(entry, source=entry.source or words.name) for entry in read_lexicon(words)]
     return add_to_lexicon(lexicon, entries)
+
+
+def spoken_forms(entries: Iterable[Entry], language: str) -> dict[str, list[str]]:
+    """Of each single word, as texts have it, the words that are said for it; the first way counts."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        written, said = spoken(entry.word, language), spoken(entry.spoken, language)
+        if len(written) == 1 and said:
+            found.setdefault(written[0], said)
+    return found
+
+
+def written_forms(entries: Iterable[Entry], language: str) -> dict[str, str]:
+    """The other way round: of a word as it is said the one that is written, in small letters."""
+    said = spoken_forms(entries, language).items()
+    return {words[0]: word for word, words in said if len(words) == 1}
 
 
 def _entry(cells: list[str]) -> Entry:

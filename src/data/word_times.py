@@ -4,12 +4,15 @@ Words are those between the text's spaces, as they stand: their times can be lai
 What an aligner does not know (a name, a number, a dash) never makes it fail.
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from importlib import metadata
 from itertools import islice, pairwise
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -18,6 +21,7 @@ import torchaudio
 from torch import Tensor
 
 from understudy.data.hub import load_pretrained, model_name, pick_device
+from understudy.data.lexicon import read_lexicon, spoken_forms
 from understudy.data.media import SAMPLE_RATE, Seconds
 from understudy.data.recognizers import SHORTEST, Word, sphinx_decoder, sphinx_words
 from understudy.data.text import spoken
@@ -55,13 +59,25 @@ class CtcAligner:
 
     pretrained: str = "facebook/wav2vec2-base-960h"
     language: str = "en"
+    lexicon: str | None = (
+        None  # a lexicon.tsv, which may be missing: its words are looked for as they are said
+    )
     device: str = "auto"
 
     @property
     def model_id(self) -> str:
         if not hasattr(self, "_name"):
             self._name = model_name(self.pretrained)
-        return f"ctc {self._name} {self.language}"
+        forms = hashlib.sha256(repr(self._forms).encode()).hexdigest()[:12]
+        return f"ctc {self._name} {self.language}" + (f", words {forms}" if self._forms else "")
+
+    @cached_property
+    def _forms(self) -> dict[str, list[str]]:
+        return spoken_forms(read_lexicon(Path(self.lexicon)) if self.lexicon else (), self.language)
+
+    def _said(self, text: str) -> list[str]:
+        """The words of a text as they are said."""
+        return [part for word in spoken(text, self.language) for part in self._forms.get(word, [word])]
 
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
@@ -80,7 +96,7 @@ class CtcAligner:
     @torch.inference_mode()
     def align(self, samples: np.ndarray, text: str) -> tuple[Word, ...]:
         words = text.split()
-        sounding = [spoken(word, self.language) for word in words]
+        sounding = [self._said(word) for word in words]
         if len(samples) < SHORTEST or not any(sounding):
             return ()
         heard, characters, blank, between = self._hear(samples)
@@ -93,7 +109,7 @@ class CtcAligner:
     @torch.inference_mode()
     def align_letters(self, samples: np.ndarray, text: str) -> tuple[Word, ...]:
         """As `align`, of each letter of the spoken words; what lies between words is not given."""
-        letters = " ".join(spoken(text, self.language))
+        letters = " ".join(self._said(text))
         if len(samples) < SHORTEST or not letters:
             return ()
         heard, characters, blank, between = self._hear(samples)

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.optim import Optimizer
 
 from understudy.data.hub import load_pretrained
+from understudy.data.lexicon import read_lexicon, spoken_forms, written_forms
 from understudy.data.manifest import Clip
 from understudy.data.media import SAMPLE_RATE
 from understudy.data.speech_datamodule import SpeechBatch
@@ -30,7 +31,8 @@ class CtcTraining(SpeechRecognition):
     """`pretrained` is a hub's name or a folder; without one, `network` is made and trained from nothing.
 
     `network` has the arguments of a Hugging Face config and its `model_type`; `alphabet` are the letters
-    that a model from nothing writes. Masks (SpecAugment) and dropout are settings of the network.
+    that a model from nothing writes. Masks (SpecAugment) and dropout are settings of the network. A word
+    that the `lexicon` has is learnt as it is said there ("eff" for "F"): what sounds alike is spelled alike.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class CtcTraining(SpeechRecognition):
         network: Mapping[str, Any] | None = None,
         alphabet: str = "abcdefghijklmnopqrstuvwxyz'",
         language: str = "en",
+        lexicon: str | None = None,
         freeze_feature_encoder: bool = False,
         warmup_steps: int = 50,
         decay_steps: int = 1000,
@@ -62,6 +65,7 @@ class CtcTraining(SpeechRecognition):
         self.pretrained, self.keeps_weights = pretrained, freeze_feature_encoder
         self.config_of_network = dict(network or {})
         self.alphabet = alphabet
+        self.lexicon = lexicon
         self.freeze_feature_encoder = freeze_feature_encoder
 
     def configure_model(self) -> None:
@@ -90,6 +94,9 @@ class CtcTraining(SpeechRecognition):
         if between is None:
             raise UserError(f"{self.pretrained}: has no character between words; take another model")
         self.between: int = between
+        entries = read_lexicon(Path(self.lexicon)) if self.lexicon else []
+        self.said = spoken_forms(entries, self.language)
+        self.written = written_forms(entries, self.language)
 
     def features(self, batch: SpeechBatch) -> dict[str, Tensor]:
         """What the network takes: sound of like loudness, and where it ends if the model wants that."""
@@ -138,18 +145,22 @@ class CtcTraining(SpeechRecognition):
             row[:length] for row, length in zip(logits.argmax(-1).cpu(), frames.tolist(), strict=True)
         ]
         texts: list[str] = self.processor.batch_decode(likeliest)
-        return texts
+        return [" ".join(self.written.get(word, word) for word in text.lower().split()) for text in texts]
 
     def encode(self, text: str) -> list[int]:
         """The characters of a text, a mark between its words."""
         numbers: list[int] = []
-        for word in spoken(text, self.language):
+        for word in self.words(text):
             numbers += [self.between] * bool(numbers) + spell(word, self.characters)
         return numbers
 
+    def words(self, text: str) -> list[str]:
+        """Of a text, as they are said."""
+        return [part for word in spoken(text, self.language) for part in self.said.get(word, [word])]
+
     def complaint(self, clip: Clip) -> str | None:
-        words = spoken(clip["text"], self.language)
-        foreign = {letter for word in words for letter in word if not spell(letter, self.characters)}
+        letters = {letter for word in self.words(clip["text"]) for letter in word}
+        foreign = {letter for letter in letters if not spell(letter, self.characters)}
         if foreign:
             return f"the model's alphabet has no {' '.join(sorted(foreign))}"
         numbers = self.encode(clip["text"])

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -105,12 +106,18 @@ def test_any_text_keeps_its_words(
             assert (word.end - word.start, word.confidence) == (0, 0), "a mark is a moment"
 
 
-def test_letters_lie_inside_their_words(ctc: CtcAligner, voice: np.ndarray) -> None:
+def test_letters_lie_inside_their_words(ctc: CtcAligner, voice: np.ndarray, tmp_path: Path) -> None:
     text = "Please call 2 – brothers."
     words, letters = ctc.align(voice, text), ctc.align_letters(voice, text)
     assert "".join(letter.text for letter in letters) == "pleasecalltwobrothers"
     assert all(a.end <= b.start for a, b in pairwise(letters))
     assert (letters[0].start, letters[-1].end) == (words[0].start, words[-1].end)
+    lexicon = tmp_path / "lexicon.tsv"
+    lexicon.write_text("2\ttoo\n")
+    other = replace(ctc, lexicon=str(lexicon))
+    other.setup()
+    assert "".join(letter.text for letter in other.align_letters(voice, text)) == "pleasecalltoobrothers"
+    assert other.model_id != ctc.model_id
     assert ctc.align_letters(voice, "–") == ctc.align_letters(voice[:800], text) == ()
     assert ctc.align_letters(voice[:8000], text * 20) == ()
 
