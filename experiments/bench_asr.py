@@ -149,8 +149,10 @@ def ways_to_hear(path: Path, folder: Path) -> dict[str, Hear]:
         greedy = CtcRecognizer(pretrained=str(folder), decoding="greedy")
         found["exported, greedy"] = recognises(greedy)
         session = onnxruntime.InferenceSession(folder / "ctc.onnx", session_options())
-        found["ONNX Runtime"] = lambda sound: session.run(
-            None, {"input_values": ((sound - sound.mean()) / (sound.std() + 1e-7))[None]}
+        (name,) = (one.name for one in session.get_inputs())
+        extractor = module.processor.feature_extractor
+        found["ONNX Runtime, no search"] = lambda sound: session.run(
+            None, {name: extractor([sound], sampling_rate=SAMPLE_RATE, return_tensors="np")[name]}
         )
     return found
 

@@ -43,16 +43,17 @@ def write_songs(workspace: Path, clips: int, *, wrong: Collection[str] = ()) -> 
 def settings_for(workspace: Path) -> list[str]:
     """A model that is as small as can be, on the songs of a workspace."""
     network = {
-        "conv_dim": "[16,16,16,16]",
         "hidden_size": 32,
         "num_hidden_layers": 1,
         "num_attention_heads": 2,
         "intermediate_size": 32,
-        "num_conv_pos_embeddings": 4,
-        "num_conv_pos_embedding_groups": 2,
+        "conv_depthwise_kernel_size": 3,
+        "position_embeddings_type": "null",
         "hidden_dropout": 0,
         "attention_dropout": 0,
+        "feat_proj_dropout": 0,
         "final_dropout": 0,
+        "conformer_conv_dropout": 0,
         "mask_time_prob": 0,
         "mask_feature_prob": 0,
     }
@@ -70,7 +71,7 @@ def settings_for(workspace: Path) -> list[str]:
         "data.augment=null",
         "data.batch_size=6",
         "model.alphabet=abc",
-        "model.optimizer.lr=5e-3",
+        "model.optimizer.lr=1e-2",
         "model.warmup_steps=10",
         *(f"model.network.{name}={value}" for name, value in network.items()),
     ]

@@ -1,4 +1,4 @@
-"""Character CTC (Graves et al., 2006) on wav2vec2, HuBERT or WavLM, pretrained or from nothing."""
+"""Character CTC (Graves et al., 2006) on wav2vec2, HuBERT, w2v-BERT, pretrained or from nothing."""
 
 import json
 import tempfile
@@ -21,9 +21,9 @@ from understudy.data.speech_datamodule import SpeechBatch
 from understudy.data.text import spoken
 from understudy.data.word_times import spell
 from understudy.errors import UserError
-from understudy.models.ctc import begin_as_mel_filters
 from understudy.train.asr import SpeechRecognition, sounds_of
 
+WINDOW, HOP = 400, 160  # samples: of log-mels, as all extractors make them
 UNHEARD_OF = 100.0  # loss of a text that cannot be said in that time
 
 
@@ -107,8 +107,16 @@ class CtcTraining(SpeechRecognition):
 
     def logits(self, batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """(batch, frames, characters) in full precision, and how many frames each clip has."""
-        frames = self.network._get_feat_extract_output_lengths(batch["lengths"]).to(self.device)
-        return self.network(**self.features(batch)).logits.float(), frames
+        logits = self.network(**self.features(batch)).logits.float()
+        return logits, self.frames(batch["lengths"]).to(self.device)
+
+    def frames(self, samples: Tensor) -> Tensor:
+        """How many frames so many samples make: log-mels are put together, waves go through convolutions."""
+        stride = getattr(self.processor.feature_extractor, "stride", None)
+        if stride is None:
+            made: Tensor = self.network._get_feat_extract_output_lengths(samples)
+            return made
+        return ((samples - WINDOW) // HOP + 1) // stride
 
     def losses(self, batch: SpeechBatch, *, passing_over: bool = False) -> Tensor:
         """(batch,) the negative log likelihood of a clip's text over its characters.
@@ -167,8 +175,7 @@ class CtcTraining(SpeechRecognition):
         if not numbers:
             return "the text has no word that is spoken"
         repeated = sum(a == b for a, b in pairwise(numbers))
-        samples = torch.tensor(round(clip.duration * SAMPLE_RATE))
-        if len(numbers) + repeated > int(self.network._get_feat_extract_output_lengths(samples)):
+        if len(numbers) + repeated > int(self.frames(torch.tensor(round(clip.duration * SAMPLE_RATE)))):
             return "more text than can be said in that time"
         return None
 
@@ -179,11 +186,13 @@ class CtcTraining(SpeechRecognition):
 
 
 def from_nothing(config: Mapping[str, Any], alphabet: str) -> tuple[Any, Any]:
-    """A network with random weights behind filters of a mel spectrogram, and its processor."""
+    """A network with random weights, and the processor that belongs to it."""
     from huggingface_hub.errors import StrictDataclassError
     from transformers import (
         AutoConfig,
         AutoModelForCTC,
+        SeamlessM4TFeatureExtractor,
+        Wav2Vec2BertProcessor,
         Wav2Vec2CTCTokenizer,
         Wav2Vec2FeatureExtractor,
         Wav2Vec2Processor,
@@ -195,11 +204,12 @@ def from_nothing(config: Mapping[str, Any], alphabet: str) -> tuple[Any, Any]:
         vocabulary.write_text(json.dumps({c: k for k, c in enumerate(characters)}), encoding="utf-8")
         tokenizer = Wav2Vec2CTCTokenizer(str(vocabulary), bos_token=None, eos_token=None)
     own = {"vocab_size": len(characters), "pad_token_id": tokenizer.pad_token_id}
-    extractor = Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
     try:
         network = AutoModelForCTC.from_config(AutoConfig.for_model(**config, **own))
-        begin_as_mel_filters(network, SAMPLE_RATE)
     except (ValueError, TypeError, AttributeError, AssertionError, StrictDataclassError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"model.network: makes no network of characters ({reason})") from None
+    if network.main_input_name == "input_features":
+        return network, Wav2Vec2BertProcessor(SeamlessM4TFeatureExtractor(), tokenizer)
+    extractor = Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
     return network, Wav2Vec2Processor(extractor, tokenizer)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from understudy.data.ctc import SENTENCES
-from understudy.data.media import SAMPLE_RATE
+from understudy.data.media import SAMPLE_RATE, Seconds
+from understudy.data.speech_datamodule import SpeechBatch
 from understudy.data.text import spoken
 from understudy.data.training_notes import write_training
 from understudy.errors import UserError
@@ -37,9 +38,11 @@ so does whatever loads models of transformers: `from_pretrained` of this folder.
 is learnt: give it away only with the person's consent.
 """
 ONNX_CARD = """
-`ctc.onnx` is the same for ONNX Runtime: `input_values` (1, samples), brought to mean 0 and variance 1, to
+`ctc.onnx` is the same for ONNX Runtime: `{name}` of one clip, as the folder's processor makes them, to
 `logits` (1, frames, characters). It agrees with PyTorch to {parity:.1e}.
 """
+
+SHORTEST: Seconds = 0.2
 
 
 def export_asr(
@@ -60,9 +63,9 @@ def export_asr(
         step=checkpoint["global_step"],
     )
     if onnx and isinstance(module, CtcTraining):
-        parity = export_onnx(module.network, folder / "ctc.onnx")
+        parity = export_onnx(module, folder / "ctc.onnx")
         print(f"ONNX agrees with PyTorch to {parity:.1e}")
-        card += ONNX_CARD.format(parity=parity)
+        card += ONNX_CARD.format(parity=parity, name=module.network.main_input_name)
     (folder / "README.md").write_text(card)
 
 
@@ -71,39 +74,46 @@ class _Logits(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, input_values: Tensor) -> Tensor:
-        logits: Tensor = self.network(input_values=input_values).logits
+    def forward(self, heard: Tensor) -> Tensor:
+        logits: Tensor = self.network(heard).logits
         return logits
 
 
-def export_onnx(network: nn.Module, path: Path) -> float:
-    """Write a CTC network for sound of any length; returns the largest difference of its probabilities.
+def export_onnx(module: CtcTraining, path: Path) -> float:
+    """Write the network for sound of any length; returns the largest difference of its probabilities.
 
     Raises `UserError` when the file and PyTorch disagree by more than a thousandth.
     """
-    listener = _Logits(network).eval()
-    sound = torch.randn(1, 2 * SAMPLE_RATE)
+    listener, name = _Logits(module.network).eval(), module.network.main_input_name
+
+    def inputs(duration: Seconds) -> Tensor:
+        samples = torch.randn(1, round(duration * SAMPLE_RATE))
+        batch = SpeechBatch(
+            audio=samples, lengths=torch.tensor([samples.shape[1]]), text=[""], heard=[None], clip=[""]
+        )
+        return module.features(batch)[name]  # (1, time) or (1, time, bands)
+
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's notes to its own makers
         torch.onnx.export(
             listener,
-            (sound,),
+            (inputs(2.0),),
             path,
-            input_names=["input_values"],
+            input_names=[name],
             output_names=["logits"],
-            dynamic_shapes={"input_values": {1: torch.export.Dim("samples", min=SAMPLE_RATE // 10)}},
+            dynamic_shapes={"heard": {1: torch.export.Dim("time", min=inputs(SHORTEST).shape[1])}},
             dynamo=True,
             verbose=False,
             external_data=False,
         )
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     worst = 0.0
-    for seconds in (0.7, 2.0, 5.3):
-        sound = torch.randn(1, round(seconds * SAMPLE_RATE))
+    for duration in (0.7, 2.0, 5.3):
+        heard = inputs(duration)
         with torch.inference_mode():
-            expected = listener(sound).softmax(-1).numpy()
-        (found,) = session.run(None, {"input_values": sound.numpy()})
+            expected = listener(heard).softmax(-1).numpy()
+        (found,) = session.run(None, {name: heard.numpy()})
         worst = max(worst, float(np.abs(torch.from_numpy(found).softmax(-1).numpy() - expected).max()))
     if worst > 1e-3:
         raise UserError(f"the ONNX file disagrees with PyTorch by {worst:.1e}; export with onnx=false")

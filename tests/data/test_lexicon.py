@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.data.lexicon import Entry, add_to_lexicon, import_word_list, read_lexicon
+from understudy.data.lexicon import (
+    Entry,
+    add_to_lexicon,
+    import_word_list,
+    read_lexicon,
+    spoken_forms,
+    written_forms,
+)
 from understudy.errors import UserError
 
 CELLS = st.text(
@@ -91,6 +98,20 @@ def test_a_person_s_own_list(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.txt: there is no such file"):
         import_word_list(lexicon, tmp_path / "nowhere.txt")
     assert len(read_lexicon(lexicon)) == 3
+
+
+def test_what_is_said_for_a_word_and_written_for_what_is_said() -> None:
+    entries = [
+        Entry("F", "eff"),
+        Entry("F", "fox"),
+        Entry("www", "triple u"),
+        Entry("New York", "york"),
+        Entry("a"),
+    ]
+    assert spoken_forms(entries, "en") == {"f": ["eff"], "www": ["triple", "u"]}, (
+        "the first way of single words"
+    )
+    assert written_forms(entries, "en") == {"eff": "f"}
 
 
 def test_several_who_write_at_once_lose_nothing(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from understudy.train.asr import SpeechRecognition
 from understudy.train.checkpoint import load_module, read_checkpoint
 from understudy.train.speech_samples import difference
 
-SONGS = 18
+SONGS = 36
 
 
 @pytest.fixture(scope="module")
@@ -196,8 +196,8 @@ def test_an_exported_ctc_model_is_an_ordinary_folder(trained: Path, songs: Path,
     features = module.features(batch)  # type: ignore[operator]
     with torch.inference_mode():
         assert torch.equal(loaded(**features).logits, module.network(**features).logits)
-    sound = features["input_values"][:1]
-    (found,) = onnxruntime.InferenceSession(folder / "ctc.onnx").run(None, {"input_values": sound.numpy()})
+    sound = features["input_features"][:1]
+    (found,) = onnxruntime.InferenceSession(folder / "ctc.onnx").run(None, {"input_features": sound.numpy()})
     with torch.inference_mode():
         assert np.allclose(found, loaded(sound).logits.numpy(), atol=1e-3)
     training = json.loads((folder / "training.json").read_text())
@@ -264,6 +264,20 @@ def test_the_loss_of_a_wrong_text_is_higher(trained: Path, songs: Path) -> None:
     assert all(a < b for a, b in zip(right, wrong, strict=True))
 
 
+def test_words_are_learnt_as_the_lexicon_says_them(songs: Path, tmp_path: Path) -> None:
+    lexicon = tmp_path / "lexicon.tsv"
+    lexicon.write_text("a\tabba\nc\tcab c\n")
+    plain, other = (
+        instantiate(config_of("train", *settings_for(songs), *given).model, _convert_="all")
+        for given in ([], [f"model.lexicon={lexicon}"])
+    )
+    for module in (plain, other):
+        module.configure_model()
+    assert plain.encode("a b") != other.encode("a b") == plain.encode("abba b")
+    assert other.encode("c") == plain.encode("cab c")
+    assert other.written == {"abba": "a"}, "what stands for two words is not put back"
+
+
 def test_a_frozen_encoder_stays_as_it_is(songs: Path, whisper: Path) -> None:
     settings = [*whisper_settings(songs, whisper), "model.freeze_encoder=true"]
     module = instantiate(config_of("train", *settings).model)
@@ -281,11 +295,36 @@ def test_a_frozen_encoder_stays_as_it_is(songs: Path, whisper: Path) -> None:
         ("model.pretrained=no/where/at/all", "there is no such folder"),
         ("data.fold=3 data.folds=2", "data.fold=3: of 2 folds there are 0 to 1"),
         ("data.transcripts=some", "data.transcripts=some: there are reviewed and all"),
+        ("data.batch_size=0", "data.batch_size=0, .*: give 1 or more"),
+        ("model.lora_rank=2 model.lora_modules=[nix]", r"model.lora_\*: .*nix"),
     ],
 )
 def test_mistakes_are_told_in_a_line(songs: Path, whisper: Path, override: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         run_verb("train", *whisper_settings(songs, whisper), "run=wrong", *override.split())
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.network.hidden_size=33", "model.network: makes no network of characters"),
+        ("model.network.model_type=nix", "model.network: makes no network of characters"),
+        ("model.freeze_feature_encoder=true", "a model from nothing has nothing to keep"),
+        ("model.network=null", "model.pretrained=NAME or FOLDER, or model.network"),
+    ],
+)
+def test_a_network_that_cannot_be_made(songs: Path, override: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        run_verb("train", *train_settings(songs, "wrong"), override)
+
+
+def test_a_base_that_hears_less_than_is_asked(songs: Path, whisper: Path, tmp_path: Path) -> None:
+    module = instantiate(config_of("train", *whisper_settings(songs, whisper)).model)
+    module.configure_model()
+    module.save_pretrained(tmp_path)
+    settings = [*whisper_settings(songs, tmp_path), "run=wrong", "model.window=3"]
+    with pytest.raises(UserError, match=r"model.window=3: .* hears 2 seconds at once; give model.window=2"):
+        run_verb("train", *settings)
 
 
 def test_clips_that_the_model_cannot_learn_from_are_named(

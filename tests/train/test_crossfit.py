@@ -12,7 +12,7 @@ from understudy.data.training_notes import write_training
 from understudy.errors import UserError
 from understudy.train.crossfit import begin
 
-CLIPS, WRONG = 18, "song_5"
+CLIPS, WRONG = 36, "song_5"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_a_wrong_text_comes_up_and_what_is_done_is_not_done_again(
     assert {judgement.model for judgement in found.values()} == {"crossfit/fold_0", "crossfit/fold_1"}
     assert found[WRONG].loss == max(judgement.loss for judgement in found.values())
     told = capsys.readouterr().out
-    assert "judged         18 of 18 clips" in told
+    assert "judged         36 of 36 clips" in told
     assert told[told.index("most doubtful") :].splitlines()[1].split()[0] == WRONG
     desk = desk_of(songs)
     assert desk.state.status(WRONG) == "doubted", "though a person has confirmed it"
@@ -84,7 +84,7 @@ def test_a_model_that_has_learnt_from_the_clips_cannot_judge_them(songs: Path, t
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("folds=19", "folds=19: there are only 18 clips with a text; give fewer folds"),
+        ("folds=37", "folds=37: there are only 36 clips with a text; give fewer folds"),
         ("folds=1", "folds=1: give 2 or more"),
         ("model=sda", "SDA hears nothing; take model=asr_ctc or model=asr_whisper"),
     ],
