@@ -1,6 +1,6 @@
 """What a line in the lexicon does for a word that a recogniser was never trained on.
 
-    python experiments/bench_lexicon.py --work FOLDER [--word green] [--steps 2000]
+    python experiments/bench_lexicon.py --work FOLDER [--word green] [--steps 1500]
 
 FOLDER is that of asr_grid.py, after it has run. A CTC model is trained from nothing on the same speaker, on
 all clips but those in which the word is said; these it then transcribes before and after the word is added to
@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder of workspaces and runs")
     parser.add_argument("--word", default="green")
-    parser.add_argument("--steps", type=int, default=2000, help="of training")
+    parser.add_argument("--steps", type=int, default=1500, help="of training")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     word, workspace = arguments.word, arguments.work / SUBJECT

@@ -84,6 +84,7 @@ def export_onnx(module: CtcTraining, path: Path) -> float:
 
     Raises `UserError` when the file and PyTorch disagree by more than a thousandth.
     """
+    module.network.set_attn_implementation("eager")  # of the others the exporter makes no file
     listener, name = _Logits(module.network).eval(), module.network.main_input_name
 
     def inputs(duration: Seconds) -> Tensor:

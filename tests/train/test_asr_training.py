@@ -181,7 +181,7 @@ def test_evaluate_tells_error_rates_beside_the_draft_s(
     given = ["subject=folder", "subject.name=x", "subject.sources=[]", f"workspace={songs}"]
     assert run_verb("evaluate", *given, f"ckpt={trained / 'best.ckpt'}") == 0
     found = json.loads((trained.parent / "evaluation" / "metrics.json").read_text())
-    assert found["tuned"]["cer"] < 0.2
+    assert found["tuned"]["cer"] < 0.5, "it has learnt from few"
     assert found["draft"] == {"wer": 0.0, "cer": 0.0}
     assert "metric  tuned  draft" in capsys.readouterr().out
 
