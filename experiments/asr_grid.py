@@ -145,6 +145,7 @@ def main() -> None:
 
     recognizers: dict[str, Recognizer] = {}
     sizes: dict[str, int] = {}
+    runs: dict[str, str] = {}
     if "whisper" in arguments.only:
         name = f"{Path(arguments.whisper).name}, as it is"
         recognizers[name] = WhisperRecognizer(pretrained=arguments.whisper)
@@ -157,6 +158,7 @@ def main() -> None:
             name = f"fine-tuned on {trained_on} clips"
             recognizers[name] = WhisperRecognizer(pretrained=str(folder))
             sizes[name] = trained_on
+            runs[name] = f"whisper_{size or 'all'}"
     if "ctc" in arguments.only:
         letters = str(HERE / "grid_letters.tsv")
         folder = train(spaces[SUBJECT], "ctc", "experiment=asr_grid_ctc", f"model.lexicon={letters}")
@@ -164,6 +166,7 @@ def main() -> None:
         recognizers["CTC from nothing, letter by letter"] = replace(ctc, decoding="greedy")
         recognizers["CTC, words of the lexicon in any order"] = replace(ctc, language_model_weight=0.0)
         recognizers["CTC, lexicon and n-gram"] = ctc
+        runs["CTC from nothing, letter by letter"] = "ctc"
 
     path = arguments.work / "asr_grid.json"
     results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
@@ -174,12 +177,13 @@ def main() -> None:
             write_json(path, results)
     columns = [f"{measure} {speaker}" for measure in ("WER", "CER") for speaker in spaces]
     print_table(
-        ["recogniser", *columns, "cost s1"],
+        ["recogniser", *columns, "cost s1", "minutes of training"],
         [
             [
                 name,
                 *(f"{100 * results[name][s][m]:.1f} %" for m in ("wer", "cer") for s in spaces),
                 results[name][SUBJECT]["cost"],
+                f"{minutes(spaces[SUBJECT] / 'runs' / 'asr' / runs[name]):.1f}" if name in runs else "",
             ]
             for name in recognizers
         ],

@@ -42,7 +42,7 @@ from understudy.train.crossfit import by_doubt
 
 KINDS = ("wrong word", "dropped word", "other text")
 COPIED = ("manifests", "lexicon.tsv", EDITS)
-LEFT_OUT = ("runs", "twin", "review", HELD_OUT)
+LEFT_OUT = ("runs", "twin", "twins", "review", HELD_OUT)
 ORDERS = 200  # random ones
 
 

@@ -82,7 +82,7 @@ class SpeechDataModule(pl.LightningDataModule):
             raise UserError(f"data.transcripts={transcripts}: there are reviewed and all")
         if batch_size < 1 or batches_per_epoch < 1:
             raise UserError(
-                f"data.batch_size={batch_size}, data.batches_per_epoch={batches_per_epoch}: 1 or more"
+                f"data.batch_size={batch_size}, data.batches_per_epoch={batches_per_epoch}: give 1 or more"
             )
         if folds and not 0 <= fold < folds:
             raise UserError(f"data.fold={fold}: of {folds} folds there are 0 to {folds - 1}")

@@ -59,9 +59,7 @@ class CtcTraining(SpeechRecognition):
         if not pretrained and not network:
             raise UserError("model.pretrained=NAME or FOLDER, or model.network for one from nothing")
         if freeze_feature_encoder and not pretrained:
-            raise UserError(
-                "model.freeze_feature_encoder=true: from nothing there is nothing to keep; give false"
-            )
+            raise UserError("model.freeze_feature_encoder=true: a model from nothing has nothing to keep")
         self.pretrained, self.keeps_weights = pretrained, freeze_feature_encoder
         self.config_of_network = dict(network or {})
         self.alphabet = alphabet

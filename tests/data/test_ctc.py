@@ -209,7 +209,9 @@ def test_what_it_knows_is_part_of_its_name(folder: Path, tmp_path: Path) -> None
         names.append(name(lexicon=str(lexicon)))
     lexicon.write_text("GRID\tgreed\tG R IY D\t2\treview\n")
     assert name(lexicon=str(lexicon)) == names[-1], "phones and source decide nothing here"
-    assert name(lexicon=str(lexicon), decoding="greedy") == name(decoding="greedy")
+    names.append(name(lexicon=str(lexicon), decoding="greedy"))  # what is heard as said is put back
+    lexicon.write_text("GRID\n")
+    assert name(lexicon=str(lexicon), decoding="greedy") == name(decoding="greedy"), "nothing to put back"
     for written in ("place white by three\n", "place white by four\n"):
         chat.write_text(written)
         names.append(name(texts=[str(chat)]))

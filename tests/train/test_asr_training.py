@@ -307,7 +307,7 @@ def test_mistakes_are_told_in_a_line(songs: Path, whisper: Path, override: str, 
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("model.network.hidden_size=33", "model.network: makes no network of characters"),
+        ("model.network.hidden_size=no", "model.network: makes no network of characters"),
         ("model.network.model_type=nix", "model.network: makes no network of characters"),
         ("model.freeze_feature_encoder=true", "a model from nothing has nothing to keep"),
         ("model.network=null", "model.pretrained=NAME or FOLDER, or model.network"),
