@@ -30,7 +30,7 @@ from tqdm import tqdm
 from understudy.data.ctc import CtcRecognizer
 from understudy.data.media import SAMPLE_RATE
 from understudy.data.recognizers import Recognizer
-from understudy.data.speech_datamodule import SpeechDataModule, collate
+from understudy.data.speech_datamodule import SpeechDataModule, SpokenClips
 from understudy.data.twin_asr import pretrained_recognizer
 from understudy.data.whisper import WhisperRecognizer
 from understudy.tables import print_table
@@ -173,9 +173,8 @@ def compare_hearing(
 ) -> None:
     data = SpeechDataModule(workspace=str(workspace))
     data.setup()
-    held_out = [*data.val_dataloader().dataset, *data.test_dataloader().dataset][:clips]  # type: ignore[misc]
-    sounds = [sound for _, sound in held_out]
-    assert len(collate(held_out)["clip"]) == len(sounds)
+    dataset = SpokenClips(data.split["val"] + data.split["test"], workspace, None, seed=0)
+    sounds = [dataset[place][1] for place in range(min(clips, len(dataset)))]
     duration = sum(map(len, sounds)) / SAMPLE_RATE
     rows = []
     with TemporaryDirectory() as work:
