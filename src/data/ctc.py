@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from understudy.data.beam_search import Alphabet, BeamSearch, greedy_words
-from understudy.data.hub import load_pretrained, local_folder, model_name, pick_device
+from understudy.data.hub import local_folder, model_name
 from understudy.data.lexicon import Entry, read_lexicon, written_forms
 from understudy.data.media import SAMPLE_RATE
 from understudy.data.recognizers import SHORTEST, Transcript, Word
 from understudy.data.text import spoken
-from understudy.data.word_times import hear_characters
+from understudy.data.word_times import hear_characters, load_ctc
 from understudy.errors import UserError
 
 SENTENCES = "sentences.txt"  # beside an exported model: what it was trained on
@@ -81,15 +81,7 @@ class CtcRecognizer:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def setup(self) -> None:
-        from transformers import AutoModelForCTC, Wav2Vec2Processor
-
-        self._model, self._processor = load_pretrained(
-            AutoModelForCTC,
-            Wav2Vec2Processor,
-            self.pretrained,
-            instead="give its folder, asr.pretrained=FOLDER, or take asr=sphinx, which needs none",
-        )
-        self._model.to(pick_device(self.device))
+        self._model, self._processor = load_ctc(self.pretrained, self.device, role="asr")
         tokenizer = self._processor.tokenizer
         # tokenizers make up numbers for marks that the model has not
         numbers = {c: k for c, k in tokenizer.get_vocab().items() if k < self._model.config.vocab_size}

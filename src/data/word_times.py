@@ -83,15 +83,7 @@ class CtcAligner:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def setup(self) -> None:
-        from transformers import AutoModelForCTC, Wav2Vec2Processor
-
-        self._model, self._processor = load_pretrained(
-            AutoModelForCTC,
-            Wav2Vec2Processor,
-            self.pretrained,
-            instead="give its folder, aligner.pretrained=FOLDER, or take aligner=sphinx, which needs none",
-        )
-        self._model.to(pick_device(self.device))
+        self._model, self._processor = load_ctc(self.pretrained, self.device, role="aligner")
 
     @torch.inference_mode()
     def align(self, samples: np.ndarray, text: str) -> tuple[Word, ...]:
@@ -130,6 +122,19 @@ class CtcAligner:
         # tokenizers make up numbers for marks that the model has not
         characters = {c: k for c, k in tokenizer.get_vocab().items() if k < heard.shape[1]}
         return heard, characters, tokenizer.pad_token_id, characters.get(tokenizer.word_delimiter_token)
+
+
+def load_ctc(pretrained: str, device: str, *, role: str) -> tuple[Any, Any]:
+    """Any CTC model of characters and its processor; `role` is the group of settings that asks for it."""
+    from transformers import AutoModelForCTC, Wav2Vec2Processor
+
+    model, processor = load_pretrained(
+        AutoModelForCTC,
+        Wav2Vec2Processor,
+        pretrained,
+        instead=f"give its folder, {role}.pretrained=FOLDER, or take {role}=sphinx, which needs none",
+    )
+    return model.to(pick_device(device)), processor
 
 
 def hear_characters(model: Any, processor: Any, samples: np.ndarray) -> Tensor:

@@ -1,6 +1,7 @@
 """What training of every kind of speech recogniser has in common."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from understudy.train.speech_metrics import SpeechMetrics
 HEARD = "heard"  # in a checkpoint: which clips the model has seen, and their text
 
 
-class SpeechRecognition(TwinModule):
+class SpeechRecognition(TwinModule, ABC):
     """Sound in, text out; word and character error rates of held-out recordings at every validation.
 
     The network is made by `configure_model`, not before: settings alone cost nothing to make.
@@ -54,24 +55,25 @@ class SpeechRecognition(TwinModule):
         self.metrics: SpeechMetrics = SpeechMetrics(language)
         self.heard: dict[str, Any] = {}
 
+    @abstractmethod
     def loss(self, batch: SpeechBatch) -> Tensor:
-        raise NotImplementedError
+        """What is trained on: a number."""
 
+    @abstractmethod
     def transcribe(self, batch: SpeechBatch) -> list[str]:
         """The text of each clip."""
-        raise NotImplementedError
 
+    @abstractmethod
     def token_losses(self, batch: SpeechBatch) -> list[float]:
         """Of each clip's own text, the mean negative log likelihood of its tokens."""
-        raise NotImplementedError
 
+    @abstractmethod
     def complaint(self, clip: Clip) -> str | None:
         """Why the model cannot learn from a clip, if it cannot."""
-        raise NotImplementedError
 
+    @abstractmethod
     def save_pretrained(self, folder: Path) -> str:
         """Model and processor as `from_pretrained` loads them; gives the model's class."""
-        raise NotImplementedError
 
     def setup(self, stage: str) -> None:
         # data without a datamodule is for whoever gives it to check
