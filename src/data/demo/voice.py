@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from understudy.data.media import Seconds
-from understudy.errors import UserError
 
 SAMPLE_RATE = 24000
 TOKEN: Seconds = 0.025  # the unit of Hibari's durations
@@ -88,7 +87,6 @@ def speak(text: str, *, voice: Voice, seed: int = 0) -> Utterance:
     """`text`, sentence by sentence with natural pauses. The same seed gives the same samples.
 
     Words are taken as they stand between spaces: write numbers and abbreviations out.
-    Raises `UserError` where the optional package is not installed.
     """
     tts, _ = _load()
     rng = np.random.default_rng(seed)
@@ -102,15 +100,10 @@ def speak(text: str, *, voice: Voice, seed: int = 0) -> Utterance:
 @cache
 def _load() -> tuple[Any, Any]:
     """Hibari, and its network with the durations as one more output."""
-    try:
-        import onnx
-        import onnxruntime
-        from hibari import Hibari
-    except ImportError as error:
-        raise UserError(
-            f"subject=demo needs a voice and {error.name} is not installed; "
-            'run: pip install "understudy[demo]"'
-        ) from None
+    import onnx
+    import onnxruntime
+    from hibari import Hibari
+
     tts = Hibari()
     model = onnx.load(tts.model_path)
     # phones are stretched over time by comparing frame numbers with the running sum of durations
