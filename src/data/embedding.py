@@ -6,7 +6,6 @@ An encoder loads its network on first use and travels to another process as its 
 import hashlib
 import importlib.util
 import os
-import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -19,6 +18,7 @@ import torch
 from understudy.data.hub import hub_is_out_of_reach, local_folder, pick_device
 from understudy.data.media import SAMPLE_RATE, Seconds
 from understudy.errors import UserError, one_line
+from understudy.models.lazy_modules import forget_lazy_modules
 
 HOP = SAMPLE_RATE // 100  # samples between the frames of GE2E's spectrogram
 ECAPA_FILES = ("hyperparams.yaml", "embedding_model.ckpt", "mean_var_norm_emb.ckpt")
@@ -140,13 +140,6 @@ class GE2E(_Encoder):
         return vectors.cpu().numpy(), spans / rate
 
 
-def _forget_lazy_modules() -> None:
-    """SpeechBrain's optional parts raise when anything looks at all modules, as `inspect` does."""
-    for name, module in list(sys.modules.items()):
-        if any(kind.__name__ == "LazyModule" for kind in type(module).__mro__):
-            del sys.modules[name]
-
-
 def _spans(length: int, window: int, step: int) -> np.ndarray:
     """(windows, 2): where windows start and end that cover all of `length`, at most `step` apart."""
     window = min(window, length)
@@ -248,7 +241,7 @@ class ECAPA(_Encoder):
                 f"({one_line(error)[:120]}); give a copy of speechbrain/spkrec-ecapa-voxceleb"
             ) from None
         finally:
-            _forget_lazy_modules()
+            forget_lazy_modules()
 
     def _fetched(self) -> str:
         """The folder of the hub's cache that holds the repository; fetched into it where it does not."""

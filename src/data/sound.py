@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import librosa
 import numpy as np
 import soundfile
 
@@ -20,6 +21,16 @@ def clip_audio(clip: Clip, workspace: Path, *, margin: Seconds = 0.0) -> np.ndar
 def clip_audio_full(clip: Clip, workspace: Path) -> tuple[np.ndarray, int]:
     """Mono float32 (samples,) and its sample rate: the recording's own."""
     return _read(workspace / clip["audio_full"], clip, 0.0)
+
+
+def voice_sound(clip: Clip, workspace: Path, sample_rate: int, hop_length: int) -> np.ndarray:
+    """Mono float32 (frames * hop_length,) at a voice model's rate, silence up to the last whole hop."""
+    samples, rate = clip_audio_full(clip, workspace)
+    if rate != sample_rate:
+        samples = librosa.resample(samples, orig_sr=rate, target_sr=sample_rate, res_type="soxr_hq")
+    frames = round(clip.duration * sample_rate / hop_length)
+    length = max(frames, 1) * hop_length
+    return np.pad(samples[:length], (0, max(length - len(samples), 0)))
 
 
 def _read(path: Path, clip: Clip, margin: Seconds) -> tuple[np.ndarray, int]:

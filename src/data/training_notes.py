@@ -9,7 +9,7 @@ from understudy.errors import UserError
 TRAINING = "training.json"
 
 
-def write_training(folder: Path, *, base: str, language: str, clips: dict[str, list[str]]) -> None:
+def write_training(folder: Path, *, base: str, language: str | None, clips: dict[str, list[str]]) -> None:
     """`clips` are the names of those in each split."""
     notes = {"base": base, "language": language, "clips": clips}
     (folder / TRAINING).write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")

@@ -1,12 +1,9 @@
 """The speech recogniser as a part of the twin: a folder that `from_pretrained` loads."""
 
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
@@ -15,11 +12,11 @@ from understudy.data.media import SAMPLE_RATE, Seconds
 from understudy.data.speech_datamodule import SpeechBatch
 from understudy.data.text import spoken
 from understudy.data.training_notes import write_training
-from understudy.errors import UserError
 from understudy.train.asr import SpeechRecognition
 from understudy.train.asr_ctc import CtcTraining
 from understudy.train.checkpoint import CONFIG
 from understudy.train.module import TwinModule
+from understudy.train.onnx_file import check_parity, run_onnx, write_onnx
 
 CARD = """# Speech recogniser
 
@@ -94,28 +91,19 @@ def export_onnx(module: CtcTraining, path: Path) -> float:
         )
         return module.features(batch)[name]  # (1, time) or (1, time, bands)
 
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's notes to its own makers
-        torch.onnx.export(
-            listener,
-            (inputs(2.0),),
-            path,
-            input_names=[name],
-            output_names=["logits"],
-            dynamic_shapes={"heard": {1: torch.export.Dim("time", min=inputs(SHORTEST).shape[1])}},
-            dynamo=True,
-            verbose=False,
-            external_data=False,
-        )
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    write_onnx(
+        listener,
+        (inputs(2.0),),
+        path,
+        input_names=[name],
+        output_names=["logits"],
+        dynamic_shapes={"heard": {1: torch.export.Dim("time", min=inputs(SHORTEST).shape[1])}},
+    )
     worst = 0.0
     for duration in (0.7, 2.0, 5.3):
         heard = inputs(duration)
         with torch.inference_mode():
             expected = listener(heard).softmax(-1).numpy()
-        (found,) = session.run(None, {name: heard.numpy()})
+        (found,) = run_onnx(path, [heard])
         worst = max(worst, float(np.abs(torch.from_numpy(found).softmax(-1).numpy() - expected).max()))
-    if worst > 1e-3:
-        raise UserError(f"the ONNX file disagrees with PyTorch by {worst:.1e}; export with onnx=false")
-    return worst
+    return check_parity(worst, 1e-3)

@@ -2,23 +2,20 @@
 
 import inspect
 import json
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from understudy.errors import UserError
 from understudy.models.sda import Generator
 from understudy.models.sda.audio import MELS_PER_FRAME
 from understudy.models.sda.generator import Identity
 from understudy.train.checkpoint import CONFIG
 from understudy.train.module import TwinModule
+from understudy.train.onnx_file import check_parity, run_onnx, write_onnx
 
 CARD = """# Talking face
 
@@ -109,33 +106,25 @@ def export_onnx(generator: Generator, folder: Path, *, chunk: int = 5) -> float:
     inputs = _inputs(generator, still, chunk)
     skips = [f"skip_{i}" for i in range(len(inputs[2]))]
     carried = ["noise_state", *(f"audio_state_{i}" for i in range(len(inputs[6])))]
-    quiet: dict[str, Any] = {"dynamo": True, "verbose": False, "external_data": False}
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's notes to its own makers
-        torch.onnx.export(
-            identify,
-            (still,),
-            folder / "identity.onnx",
-            input_names=["still"],
-            output_names=["code", *skips],
-            **quiet,
-        )
-        torch.onnx.export(
-            draw,
-            inputs,
-            folder / "frames.onnx",
-            input_names=["still", "code", *skips, "mel", "noise", *carried],
-            output_names=["frames", *(f"next_{name}" for name in carried)],
-            **quiet,
-        )
+    write_onnx(
+        identify,
+        (still,),
+        folder / "identity.onnx",
+        input_names=["still"],
+        output_names=["code", *skips],
+    )
+    write_onnx(
+        draw,
+        inputs,
+        folder / "frames.onnx",
+        input_names=["still", "code", *skips, "mel", "noise", *carried],
+        output_names=["frames", *(f"next_{name}" for name in carried)],
+    )
     worst = max(
         _difference(folder / "identity.onnx", identify, (still,)),
         _difference(folder / "frames.onnx", draw, inputs),
     )
-    if worst > 0.5 / 255:
-        raise UserError(f"the ONNX files disagree with PyTorch by {worst:.1e}; export with onnx=false")
-    return worst
+    return check_parity(worst, 0.5 / 255)
 
 
 def _inputs(generator: Generator, still: Tensor, frames: int) -> tuple[Any, ...]:
@@ -153,7 +142,5 @@ def _difference(path: Path, module: nn.Module, inputs: tuple[Any, ...]) -> float
     with torch.inference_mode():
         expected = module(*inputs)
     flat = [t for value in inputs for t in (value if isinstance(value, list) else [value])]
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    names = [i.name for i in session.get_inputs()]
-    found = session.run(None, {n: t.detach().numpy() for n, t in zip(names, flat, strict=True)})
+    found = run_onnx(path, flat)
     return max(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected, strict=True))

@@ -1,0 +1,36 @@
+"""Sound from mels without a trained vocoder."""
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+
+from understudy.models.tts.mel import LogMel
+
+
+class GriffinLim(nn.Module):
+    """Phases found by iteration (Griffin and Lim, 1984): to listen to before there is a vocoder."""
+
+    inverse: Tensor
+
+    def __init__(self, log_mel: LogMel, *, iterations: int = 32) -> None:
+        super().__init__()
+        filters = log_mel.spectrogram.mel_scale.fb  # (bins, n_mels)
+        self.register_buffer("inverse", torch.linalg.pinv(filters), persistent=False)
+        self.hop_length = log_mel.hop_length
+        self.phases = torchaudio.transforms.GriffinLim(
+            n_fft=log_mel.spectrogram.n_fft,
+            n_iter=iterations,
+            hop_length=log_mel.hop_length,
+            power=1,
+            rand_init=False,
+        )
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """(batch, n_mels, frames) -> (batch, frames * hop_length)."""
+        spectrum = (mel.exp().transpose(1, 2) @ self.inverse).clamp(min=0).transpose(1, 2)
+        # its frames are centred on the borders of hops, ours on their middles: one more, half a hop earlier
+        spectrum = torch.cat([spectrum[:, :, :1], spectrum], dim=2)
+        sound: Tensor = self.phases(spectrum)
+        half = self.hop_length // 2
+        padded = nn.functional.pad(sound, (0, self.hop_length))
+        return padded[:, half : half + mel.shape[2] * self.hop_length]
