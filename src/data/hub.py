@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from understudy.errors import UserError
+from understudy.errors import UserError, one_line
 
 if TYPE_CHECKING:
     import torch
@@ -122,6 +122,24 @@ def local_folder(pretrained: str) -> Path | None:
     if re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", pretrained):
         return None
     raise UserError(f"{pretrained!r}: there is no such folder; give one that holds a model, or a hub's name")
+
+
+def fetched(pretrained: str, *, instead: str) -> Path:
+    """The folder that is meant, or that of the hub's cache which holds the model; fetched if need be."""
+    from huggingface_hub import snapshot_download
+
+    if folder := local_folder(pretrained):
+        return folder
+    try:
+        return Path(snapshot_download(pretrained, local_files_only=True))
+    except OSError:
+        reason = hub_is_out_of_reach()
+    try:
+        if not reason:
+            return Path(snapshot_download(pretrained))
+    except OSError as error:
+        reason = one_line(error)[:120]
+    raise UserError(f"{pretrained}: no such folder, not fetched before, and {reason}; {instead}")
 
 
 def hub_is_out_of_reach() -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import pytorch_lightning as pl
@@ -37,10 +37,15 @@ class SpokenClips(Dataset[tuple[Clip, np.ndarray]]):
     """
 
     def __init__(
-        self, clips: Sequence[Clip], workspace: Path, augment: SpeechAugment | None, seed: int
+        self,
+        clips: Sequence[Clip],
+        workspace: Path,
+        augment: SpeechAugment | None,
+        seed: int,
+        epoch: int | None = None,
     ) -> None:
         self.clips, self.workspace = list(clips), workspace
-        self.augment, self.seed, self.epoch = augment, seed, 0
+        self.augment, self.seed, self.epoch = augment, seed, epoch or 0
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -165,15 +170,22 @@ class SpeechDataModule(pl.LightningDataModule):
                 f"{count['val']} to validate on, {count['test']} to test on); correct more transcripts"
             )
 
-    def train_dataloader(self) -> DataLoader[tuple[Clip, np.ndarray]]:
+    def clips_with_sound(self, clips: Sequence[Clip], *, epoch: int | None) -> Dataset[Any]:
+        """What batches are made of: for training as an epoch has them, else as they are."""
+        return SpokenClips(
+            clips, self.workspace, self.augment if epoch is not None else None, self.seed, epoch
+        )
+
+    def collate(self, items: Sequence[Any]) -> Any:
+        return collate(items)
+
+    def train_dataloader(self) -> DataLoader[Any]:
         assert self.trainer is not None
-        epoch = self.trainer.current_epoch
-        dataset = SpokenClips(self.split["train"], self.workspace, self.augment, self.seed)
-        dataset.epoch = epoch
+        epoch, clips = self.trainer.current_epoch, self.split["train"]
         return DataLoader(
-            dataset,
-            batch_sampler=self.batches(dataset.clips, epoch),
-            collate_fn=collate,
+            self.clips_with_sound(clips, epoch=epoch),
+            batch_sampler=self.batches(clips, epoch),
+            collate_fn=self.collate,
             num_workers=self.num_workers,
         )
 
@@ -193,18 +205,18 @@ class SpeechDataModule(pl.LightningDataModule):
             first += len(clips)
         return found[: self.batches_per_epoch]
 
-    def val_dataloader(self) -> DataLoader[tuple[Clip, np.ndarray]]:
+    def val_dataloader(self) -> DataLoader[Any]:
         return self._held_out("val")
 
-    def test_dataloader(self) -> DataLoader[tuple[Clip, np.ndarray]]:
+    def test_dataloader(self) -> DataLoader[Any]:
         if not self.split["test"]:
             raise UserError(f"{self.manifest}: no clip is held out to test on; correct more transcripts")
         return self._held_out("test")
 
-    def _held_out(self, name: Split) -> DataLoader[tuple[Clip, np.ndarray]]:
+    def _held_out(self, name: Split) -> DataLoader[Any]:
         clips = sorted(self.split[name], key=lambda clip: clip.duration)
-        dataset = SpokenClips(clips, self.workspace, None, self.seed)
-        return DataLoader(dataset, self.batch_size, collate_fn=collate, num_workers=self.num_workers)
+        dataset = self.clips_with_sound(clips, epoch=None)
+        return DataLoader(dataset, self.batch_size, collate_fn=self.collate, num_workers=self.num_workers)
 
 
 def collate(items: Sequence[tuple[Clip, np.ndarray]]) -> SpeechBatch:

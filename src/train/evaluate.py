@@ -12,6 +12,8 @@ from understudy.data.landmarks import Landmarker
 from understudy.errors import UserError
 from understudy.tables import print_table, write_json
 from understudy.train.checkpoint import CONFIG, load_module, read_checkpoint
+from understudy.train.tts import VoiceTraining
+from understudy.train.voice_metrics import VoiceMetrics
 
 
 def evaluate(
@@ -21,18 +23,24 @@ def evaluate(
     trainer: Callable[..., pl.Trainer],
     callbacks: dict[str, dict[str, pl.Callback]],
     landmarker: Landmarker,
+    listening: dict[str, Any],
+    vocoder: str,
     data: dict[str, Any],
     threads: int | None,
 ) -> int:
     """Print the module's table over the test split; write it and pictures to `RUN/evaluation/`.
 
     The data is the checkpoint's own, taken from `workspace`; `data` changes single settings of it,
-    `callbacks` are those of each role.
+    `callbacks` are those of each role. A voice is heard through `vocoder`, if that folder is there, by
+    what `VoiceMetrics` has for `listening`.
     """
     if threads:
         torch.set_num_threads(threads)
     checkpoint = read_checkpoint(ckpt)
-    module = load_module(checkpoint, landmarker=landmarker)
+    spoken = {"vocoder": vocoder} if Path(vocoder).exists() else {}
+    module = load_module(checkpoint, landmarker=landmarker, **spoken)
+    if isinstance(module, VoiceTraining):
+        module.metrics = VoiceMetrics(log_mel=module.log_mel, **listening)
     settings = checkpoint[CONFIG]["data"]
     if unknown := data.keys() - settings.keys():
         known = ", ".join(k for k in settings if not k.startswith("_"))

@@ -8,8 +8,15 @@ from pathlib import Path
 from understudy.train.checkpoint import load_module, read_checkpoint
 from understudy.train.export_asr import export_asr
 from understudy.train.export_sda import export_sda
+from understudy.train.export_tts import export_tts
+from understudy.train.export_vocoder import export_vocoder
 
-WRITERS: dict[str, Callable[..., None]] = {"sda": export_sda, "asr": export_asr}  # by role
+WRITERS: dict[str, Callable[..., None]] = {  # by role
+    "sda": export_sda,
+    "asr": export_asr,
+    "tts": export_tts,
+    "vocoder": export_vocoder,
+}
 
 
 def export(*, ckpt: str, twin: str, onnx: bool = True, chunk: int = 5) -> int:

@@ -1,0 +1,190 @@
+"""What training of every kind of voice has in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from tqdm import tqdm
+from transformers import get_cosine_schedule_with_warmup
+
+from understudy.data.pronounce import FrontEnd
+from understudy.data.speecht5 import vocoder_of
+from understudy.data.voice_datamodule import VoiceBatch, VoiceDataModule
+from understudy.errors import UserError
+from understudy.models.tts import LogMel
+from understudy.models.tts.fastspeech import mask
+from understudy.models.tts.speech import Speech, Trouble
+from understudy.models.vocoder.griffin_lim import GriffinLim
+from understudy.train.module import TwinModule
+from understudy.train.voice_metrics import Synthesis, VoiceMetrics
+
+SPOKEN = "spoken"  # in a checkpoint: which clips the voice was made from, and its alphabet
+
+
+class VoiceTraining(TwinModule, ABC):
+    """Text in, a mel spectrogram out; losses and distances to held-out recordings at every validation.
+
+    The network is made by `configure_model`, not before: settings alone cost nothing to make.
+    """
+
+    role = "tts"
+    headline: ClassVar[tuple[str, ...]] = ("loss/val", "mcd/tuned", "pitch_cents/tuned", "duration/tuned")
+    network: Any
+
+    def __init__(
+        self,
+        *,
+        pronouncer: FrontEnd,
+        log_mel: LogMel,
+        vocoder: str | None,
+        optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        warmup_steps: int,
+        decay_steps: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.pronouncer: Any = pronouncer
+        self.log_mel, self.vocoder_name = log_mel, vocoder
+        self.sample_rate, self.hop_length = log_mel.sample_rate, log_mel.hop_length
+        self.make_optimizer = optimizer
+        self.warmup_steps, self.decay_steps = warmup_steps, decay_steps
+        self.seed = seed
+        self.metrics: VoiceMetrics = VoiceMetrics(log_mel=log_mel)
+        self.spoken: dict[str, Any] = {}
+
+    @abstractmethod
+    def losses(self, batch: VoiceBatch) -> dict[str, Tensor]:
+        """What is trained on: the sum of these."""
+
+    @abstractmethod
+    def alignments(self, batch: VoiceBatch, mel: Tensor, said: Sequence[Speech]) -> Sequence[Tensor]:
+        """Of each clip which token is said when: (tokens, frames)."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> str:
+        """Everything that speaking needs, as plain files; gives the model's class."""
+
+    def setup(self, stage: str) -> None:
+        # data without a datamodule is for whoever gives it to check
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, VoiceDataModule):
+            return
+        if (data.sample_rate, data.hop_length) != (self.sample_rate, self.hop_length):
+            raise UserError(
+                f"data.sample_rate={data.sample_rate}, data.hop_length={data.hop_length}: this voice is made "
+                f"of {self.sample_rate} and {self.hop_length}; give these"
+            )
+        self.configure_model()
+        if stage == "fit":
+            clips = {name: [clip.id for clip in part] for name, part in data.split.items()}
+            self.spoken = {"clips": clips, "alphabet": list(self.pronouncer.alphabet)}
+            self.meet(data)
+        elif self.spoken:  # the split may have changed with the clips
+            seen = {name for part in ("train", "val") for name in self.spoken["clips"][part]}
+            data.split["test"] = data.without(
+                data.split["test"], lambda clip: "the model has learnt from it" if clip.id in seen else None
+            )
+
+    def meet(self, data: VoiceDataModule) -> None:
+        """Look at the voice before the first step."""
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.make_optimizer([p for p in self.parameters() if p.requires_grad])
+        decay_steps = self.decay_steps if self.decay_steps > 0 else 10**9  # nobody knows how long it will be
+        schedule = get_cosine_schedule_with_warmup(optimizer, self.warmup_steps, decay_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def training_step(self, batch: VoiceBatch, batch_idx: int) -> Tensor:
+        # chance depends on the step alone, so a run that is resumed draws what it would have drawn
+        torch.manual_seed((self.seed * 1_000_003 + self.current_epoch * 10_007 + batch_idx) % 2**32)
+        return self.log_losses("train", self.losses(batch), len(batch["text"]))
+
+    def log_losses(self, split: str, losses: dict[str, Tensor], size: int) -> Tensor:
+        """Log each and all together, and give their sum."""
+        loss = torch.stack(list(losses.values())).sum()
+        named = {f"{name}/{split}": value.detach() for name, value in losses.items()}
+        self.log_dict(named, batch_size=size)
+        self.log(f"loss/{split}", loss.detach(), batch_size=size, prog_bar=True)
+        return loss
+
+    def on_validation_start(self) -> None:
+        if not hasattr(self, "_listening"):
+            name = self.vocoder_name
+            vocoder = vocoder_of(name) if name else GriffinLim(self.log_mel)
+            if name and vocoder.sample_rate != self.sample_rate:
+                raise UserError(
+                    f"model.vocoder={name}: makes {vocoder.sample_rate} Hz, the voice {self.sample_rate}"
+                )
+            self._listening = [vocoder]  # not a part of what is trained: kept out of the module's own parts
+        self._listening[0].to(self.device)
+
+    def on_validation_epoch_start(self) -> None:
+        self.metrics.reset()
+
+    def validation_step(self, batch: VoiceBatch, batch_idx: int) -> Synthesis:
+        self.log_losses("val", self.losses(batch), len(batch["text"]))
+        found = self.synthesis(batch)
+        self.metrics.update(found, batch["text"])
+        return found
+
+    def on_validation_epoch_end(self) -> None:
+        for who, values in self.metrics.summary().items():
+            self.log_dict({f"{name}/{who}": value for name, value in values.items()})
+
+    def mel_of(self, batch: VoiceBatch) -> Tensor:
+        """(batch, n_mels, frames), zeros after each end."""
+        with torch.autocast(self.device.type, enabled=False):  # spectra want full precision
+            mel: Tensor = self.log_mel(batch["audio"].float())
+        return mel * mask(batch["frames"], mel.shape[2]).unsqueeze(1)
+
+    def synthesis(self, batch: VoiceBatch) -> Synthesis:
+        """What the voice makes of each text, beside the real; tells where it lost its way, and how often."""
+        mel = self.mel_of(batch)
+        ids = zip(batch["ids"], batch["id_lengths"].tolist(), strict=True)
+        said: list[Speech] = [self.network.synthesize(row[:length]) for row, length in ids]
+        for clip, tokens, speech in zip(batch["clip"], batch["tokens"], said, strict=True):
+            if speech.trouble and not self.trainer.sanity_checking:
+                tqdm.write(f"{clip}: {self.named(speech.trouble, tokens)}")
+        lost = sum(speech.trouble is not None for speech in said)
+        self.log("trouble/val", lost / len(said), batch_size=len(said))
+        frames = batch["frames"].tolist()
+        return Synthesis(
+            clip=batch["clip"],
+            tokens=batch["tokens"],
+            mel=[row[:, :length] for row, length in zip(mel, frames, strict=True)],
+            found=[speech.mel for speech in said],
+            alignment=self.alignments(batch, mel, said),
+            sound=[self.vocode(speech) for speech in said],
+            real=[row[: n * self.hop_length] for row, n in zip(batch["audio"], frames, strict=True)],
+        )
+
+    def vocode(self, speech: Speech) -> Tensor:
+        with torch.autocast(self.device.type, enabled=False):
+            sound: Tensor = self._listening[0](speech.mel[None].float())[0]
+        return sound
+
+    @staticmethod
+    def named(trouble: Trouble, tokens: Sequence[str]) -> str:
+        """What went wrong, with the sound it went wrong at."""
+        return f"{trouble.what} at {tokens[trouble.token]!r} after {trouble.after:.1f} seconds"
+
+    on_test_start = on_validation_start
+    on_test_epoch_start = on_validation_epoch_start
+    test_step = validation_step
+    on_test_epoch_end = on_validation_epoch_end
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[SPOKEN] = self.spoken
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        before = checkpoint[SPOKEN]
+        if self.spoken and self.spoken != before:
+            raise UserError(
+                "clips or the alphabet of sounds have changed since this run was begun; run=NAME starts "
+                "another, model.pretrained=RUN/checkpoints/best.ckpt from what this one has learnt"
+            )
+        self.spoken = before

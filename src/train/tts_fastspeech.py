@@ -1,0 +1,171 @@
+"""Training of FastSpeech 2, which finds for itself when each phone is said."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from speechbrain.lobes.models.FastSpeech2 import BinaryAlignmentLoss, ForwardSumLoss
+from torch import Tensor
+from torch.optim import Optimizer
+
+from understudy.data.pronounce import Pronouncer
+from understudy.data.twin_tts import ACOUSTIC, FASTSPEECH
+from understudy.data.voice_datamodule import VoiceBatch, VoiceDataModule
+from understudy.errors import UserError
+from understudy.models.tts import FastSpeech, LogMel, Speech
+from understudy.models.tts.fastspeech import Taught, mask
+from understudy.train.checkpoint import read_checkpoint
+from understudy.train.tts import SPOKEN, VoiceTraining
+
+EMBEDDING = "net.encPreNet.token_embedding.Embedding.weight"
+MET = 200  # clips that are looked at for how high and how loud the voice is
+
+
+class FastSpeechTraining(VoiceTraining):
+    """Mels, durations, pitch and energy, and the alignment they hang on, learnt together.
+
+    `pretrained` is another voice to begin with: a checkpoint of one of these runs, or an exported
+    `twin/tts`. `vocoder`, an exported `twin/vocoder`, is listened with; without one Griffin-Lim is.
+    """
+
+    def __init__(
+        self,
+        *,
+        pronouncer: Pronouncer,
+        network: dict[str, Any],
+        optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        pretrained: str | None = None,
+        vocoder: str | None = None,
+        mel_weight: float = 2.0,
+        duration_weight: float = 1.0,
+        pitch_weight: float = 0.1,
+        energy_weight: float = 0.1,
+        alignment_weight: float = 1.0,
+        binary_weight: float = 0.1,
+        binary_starts: int = 600,
+        warmup_steps: int = 100,
+        decay_steps: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            pronouncer=pronouncer,
+            log_mel=LogMel(n_mels=network.get("n_mels", 80)),
+            vocoder=vocoder,
+            optimizer=optimizer,
+            warmup_steps=warmup_steps,
+            decay_steps=decay_steps,
+            seed=seed,
+        )
+        self.settings, self.pretrained = network, pretrained
+        self.mel_weight, self.duration_weight = mel_weight, duration_weight
+        self.pitch_weight, self.energy_weight = pitch_weight, energy_weight
+        self.alignment_weight, self.binary_weight = alignment_weight, binary_weight
+        self.binary_starts = binary_starts  # steps after which alignments are made hard
+        self.forward_sum, self.binary = ForwardSumLoss(), BinaryAlignmentLoss()
+
+    def configure_model(self) -> None:
+        if hasattr(self, "network"):
+            return
+        try:
+            self.network = FastSpeech(alphabet_size=len(self.pronouncer.alphabet), **self.settings)
+        except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+            raise UserError(f"model.network: makes no network ({error})") from None
+
+    def meet(self, data: VoiceDataModule) -> None:
+        if self.pretrained:
+            take_over(self.network, self.pretrained, self.pronouncer.alphabet)
+        clips = data.split["train"][:MET]
+        met = [data.utterance(clip) for clip in clips]
+        hertz = torch.cat([torch.from_numpy(one.pitch) for one in met])
+        if (hertz > 0).sum() < 100:
+            raise UserError(f"{data.manifest}: hardly any of these clips has a voice in it that sounds")
+        mels = [self.log_mel(torch.from_numpy(one.samples)[None])[0] for one in met]
+        self.network.set_voice(hertz, torch.cat(mels, dim=1))
+
+    def teach(self, batch: VoiceBatch, mel: Tensor) -> Taught:
+        taught: Taught = self.network(
+            batch["ids"], batch["id_lengths"], mel, batch["frames"], batch["pitch"], batch["expected"]
+        )
+        return taught
+
+    def losses(self, batch: VoiceBatch) -> dict[str, Tensor]:
+        mel = self.mel_of(batch)
+        taught = self.teach(batch, mel)
+        alignment = taught.alignment
+        said = mask(batch["id_lengths"], batch["ids"].shape[1])
+        sounding = mask(batch["frames"], mel.shape[2]).unsqueeze(1)
+
+        def of_tokens(found: Tensor, real: Tensor) -> Tensor:
+            return ((found.float() - real).square() * said).sum() / said.sum()
+
+        def of_mels(found: Tensor) -> Tensor:
+            return ((found.float() - mel).abs() * sounding).sum() / (sounding.sum() * mel.shape[1])
+
+        real_durations = alignment.durations.float().log1p()
+        losses = {
+            "mel": self.mel_weight * of_mels(taught.mel),
+            "durations": self.duration_weight * of_tokens(taught.log_durations, real_durations),
+            "pitch": self.pitch_weight * of_tokens(taught.pitch, taught.real_pitch),
+            "energy": self.energy_weight * of_tokens(taught.energy, taught.real_energy),
+            "alignment": self.alignment_weight
+            * self.forward_sum(alignment.log_potentials, batch["id_lengths"], batch["frames"]),
+        }
+        if self.global_step > self.binary_starts or not self.training:
+            losses["binary"] = self.binary_weight * self.binary(alignment.hard, alignment.soft)
+        return losses
+
+    def alignments(self, batch: VoiceBatch, mel: Tensor, said: Sequence[Speech]) -> list[Tensor]:
+        soft = self.teach(batch, mel).alignment.soft
+        sizes = zip(batch["frames"].tolist(), batch["id_lengths"].tolist(), strict=True)
+        return [row[:frames, :tokens].T for row, (frames, tokens) in zip(soft, sizes, strict=True)]
+
+    def save(self, folder: Path) -> str:
+        config = {
+            "family": FASTSPEECH,
+            "network": {**self.settings, "alphabet_size": len(self.pronouncer.alphabet)},
+            "pronouncer": self.pronouncer.settings(),
+            "alphabet": self.pronouncer.alphabet,
+            "mel": {"n_mels": self.log_mel.n_mels},
+        }
+        (folder / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        save_file(self.network.state_dict(), folder / ACOUSTIC)
+        return "FastSpeech"
+
+
+def take_over(network: FastSpeech, pretrained: str, alphabet: tuple[str, ...]) -> None:
+    """Begin with another voice; sounds that it does not know begin anew.
+
+    Raises `UserError` for what is no voice, or one of another size.
+    """
+    path = Path(pretrained).expanduser()
+    if path.is_dir():
+        if not (path / ACOUSTIC).is_file():
+            raise UserError(
+                f"model.pretrained={path}: holds no acoustic.safetensors; give a twin/tts or a .ckpt"
+            )
+        weights = load_file(path / ACOUSTIC)
+        known = json.loads((path / "config.json").read_text("utf-8"))["alphabet"]
+    else:
+        checkpoint = read_checkpoint(path, role="tts")
+        prefix = "network."
+        weights = {
+            name.removeprefix(prefix): value
+            for name, value in checkpoint["state_dict"].items()
+            if name.startswith(prefix)
+        }
+        known = checkpoint[SPOKEN]["alphabet"]
+    own = network.state_dict()
+    embedding = own[EMBEDDING].clone()
+    for row, symbol in enumerate(alphabet):
+        if symbol in known and weights[EMBEDDING].shape[1] == embedding.shape[1]:
+            embedding[row] = weights[EMBEDDING][known.index(symbol)]
+    weights = {**weights, EMBEDDING: embedding}
+    if wrong := [n for n in own if n not in weights or own[n].shape != weights[n].shape]:
+        raise UserError(
+            f"model.pretrained={pretrained}: is a network of another size ({wrong[0]}); "
+            "give the same model.network as it has"
+        )
+    network.load_state_dict(weights, strict=False)
