@@ -1,6 +1,6 @@
 """Windows of aligned faces with their sound, for training the talking face."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -45,6 +45,8 @@ class FaceWindows(Dataset[Window]):
         margin: Seconds,
         seed: int | None = None,
         length: int | None = None,
+        pairs: Mapping[str, Clip] | None = None,
+        synthetic: float = 0.0,
     ) -> None:
         self.clips = [c for c in clips if round(c.duration * FPS) >= frames]
         self.workspace = workspace
@@ -52,6 +54,7 @@ class FaceWindows(Dataset[Window]):
         self.margin = round(margin * SAMPLE_RATE)
         self.seed = seed
         self.length = length or len(self.clips)
+        self.pairs, self.synthetic = pairs or {}, synthetic
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -65,6 +68,8 @@ class FaceWindows(Dataset[Window]):
         length = round(clip.duration * FPS)
         first, still = random.integers(length - self.frames + 1), random.integers(length)
         window = self.window(clip, int(first), int(still), mirrored=bool(random.integers(2)))
+        if clip.id in self.pairs and random.random() < self.synthetic:
+            window["audio"] = self._sound(clip, int(first), self.pairs[clip.id])
         window["audio"] *= 10 ** (random.uniform(-6, 6) / 20)
         return window
 
@@ -86,19 +91,38 @@ class FaceWindows(Dataset[Window]):
             clip=clip.id,
         )
 
-    def _sound(self, clip: Clip, first: int) -> Tensor:
-        """Sound around the frames; what lies outside the clip is silence."""
+    def _sound(self, clip: Clip, first: int, pair: Clip | None = None) -> Tensor:
+        """Sound around the frames, the recording's or a pair's; what lies outside the clip is silence."""
         begin = round(clip.start * SAMPLE_RATE)
         start = begin + first * SAMPLES_PER_FRAME - self.margin
         stop = begin + (first + self.frames) * SAMPLES_PER_FRAME + self.margin
         low, high = max(start, begin), min(stop, round(clip.end * SAMPLE_RATE))
-        audio, _ = soundfile.read(self.workspace / clip["audio"], start=low, stop=high, dtype="float32")
+        path, origin = (pair["pair"], round(pair.start * SAMPLE_RATE)) if pair else (clip["audio"], 0)
+        audio, _ = soundfile.read(
+            self.workspace / path, start=low - origin, stop=high - origin, dtype="float32"
+        )
         audio = np.pad(audio, (low - start, stop - low - len(audio)))
         return torch.from_numpy(audio)
 
 
+def pairs_of(clips: Sequence[Clip], pairs: Sequence[Clip]) -> dict[str, Clip]:
+    """Of each clip that lies within a pair, that pair."""
+    by_source: dict[str, list[Clip]] = {}
+    for pair in pairs:
+        by_source.setdefault(pair.source, []).append(pair)
+    return {
+        clip.id: pair
+        for clip in clips
+        for pair in by_source.get(clip.source, ())
+        if pair.start <= clip.start and clip.end <= pair.end
+    }
+
+
 class FaceDataModule(pl.LightningDataModule):
     """The subject's aligned clips, split by source.
+
+    `synthetic` is the share of training windows that are heard in the twin's own voice, of clips that
+    `understudy pair` has paired with it.
 
     An epoch is `batches_per_epoch` random batches; `margin` is how much sound comes before and after
     the frames, at least what the model looks back and ahead.
@@ -118,15 +142,18 @@ class FaceDataModule(pl.LightningDataModule):
         num_workers: int = 0,
         seed: int = 0,
         margin: Seconds = 1.0,
+        synthetic: float = 0.0,
     ) -> None:
         super().__init__()
+        if not 0 <= synthetic <= 1:
+            raise UserError(f"data.synthetic={synthetic}: is a share of the windows, from 0 to 1")
         self.workspace = Path(workspace)
         self.frames, self.val_frames = frames, val_frames
         self.batch_size, self.batches_per_epoch = batch_size, batches_per_epoch
         self.val_clips = val_clips
         self.val_share, self.test_share = val_share, test_share
         self.num_workers, self.seed = num_workers, seed
-        self.margin = margin
+        self.margin, self.synthetic = margin, synthetic
 
     def setup(self, stage: str | None = None) -> None:
         path = self.workspace / "manifests" / "faces.jsonl"
@@ -139,6 +166,8 @@ class FaceDataModule(pl.LightningDataModule):
             seed=self.seed,
             length=self.batch_size * self.batches_per_epoch,
             margin=self.margin,
+            pairs=self._pairs(split["train"]) if self.synthetic else None,
+            synthetic=self.synthetic,
         )
         if not self.train.clips:
             raise UserError(f"{path}: no clip of {self.frames} frames to train on; see the table of prepare")
@@ -153,6 +182,17 @@ class FaceDataModule(pl.LightningDataModule):
                     f"{path}: of {len(split['val'] + split['test'])} held-out clips none for {name} has "
                     f"{self.val_frames} frames; give more recordings, or a smaller data.val_frames"
                 )
+
+    def _pairs(self, clips: Sequence[Clip]) -> dict[str, Clip]:
+        path = self.workspace / "manifests" / "pairs.jsonl"
+        if not path.exists():
+            raise UserError(
+                f"data.synthetic={self.synthetic}: {path} is not there; `understudy pair` makes it, once "
+                "there is a voice"
+            )
+        found = pairs_of(clips, read_manifest(path))
+        print(f"pairs        {len(found)} of {len(clips)} clips to train on can be heard in the twin's voice")
+        return found
 
     def train_dataloader(self) -> DataLoader[Window]:
         # windows are drawn at random by the dataset itself; its epoch is all that has to be told

@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from understudy.data.alignment import MOUTH
-from understudy.data.faces_datamodule import FaceDataModule, FaceWindows, Window
+from understudy.data.faces_datamodule import FaceDataModule, FaceWindows, Window, pairs_of
 from understudy.data.manifest import Clip, read_manifest, write_manifest
 from understudy.data.media import SAMPLE_RATE
 from understudy.errors import UserError
@@ -128,3 +128,42 @@ def test_clips_that_are_too_short_are_left_out_or_said(prepared: Path, tmp_path:
     write_manifest(tmp_path / "manifests" / "faces.jsonl", [])
     with pytest.raises(UserError, match="no clip"):
         FaceDataModule(workspace=str(tmp_path)).setup()
+
+
+def test_windows_are_heard_in_the_twins_voice_where_there_is_a_pair(
+    prepared: Path, clips: list[Clip], tmp_path: Path
+) -> None:
+    """The pair begins half a second before the clip, and its sample values are its sample numbers."""
+    clip = clips[0]
+    pair = Clip("pair", clip.source, clip.start - 0.5, clip.end, {"pair": str(tmp_path / "pair.wav")})
+    ramp = np.arange(round(pair.duration * SAMPLE_RATE), dtype=np.float32) / 2**20
+    soundfile.write(tmp_path / "pair.wav", ramp, SAMPLE_RATE, subtype="FLOAT")
+    data = FaceWindows(clips, prepared, frames=20, margin=0.0)
+    heard = data._sound(clip, 3, pair)
+    first = SAMPLE_RATE // 2 + 3 * 640
+    assert torch.equal(heard, torch.from_numpy(ramp[first : first + 20 * 640]))
+    assert pairs_of(clips, [pair]) == {clip.id: pair}
+    assert pairs_of([clip.part(clip.start - 1, clip.end)], [pair]) == {}
+
+    def sounds(synthetic: float) -> list[torch.Tensor]:
+        drawn = FaceWindows(
+            clips[:1],
+            prepared,
+            frames=20,
+            margin=0.0,
+            seed=1,
+            length=6,
+            pairs={clip.id: pair},
+            synthetic=synthetic,
+        )
+        return [drawn[k]["audio"] for k in range(6)]
+
+    # a ramp, louder or softer, has no second difference
+    assert all(sound.diff(n=2).abs().max() < 1e-4 for sound in sounds(1.0))
+    assert not any(sound.diff(n=2).abs().max() < 1e-4 for sound in sounds(0.0))
+
+
+def test_without_pairs_it_says_how_to_make_them(workspace: Path) -> None:
+    data = FaceDataModule(workspace=str(workspace), frames=20, synthetic=0.5)
+    with pytest.raises(UserError, match="understudy pair"):
+        data.setup("fit")
