@@ -54,6 +54,7 @@ def filled(verb: str, *overrides: str, workspace: Path) -> DictConfig:
         ("twin", "twin"),
         ("image", "a.png"),
         ("audio", "a.wav"),
+        ("text", "Hello."),
         ("out", "a.mp4"),
         ("run", "a run"),
     ):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -13,9 +14,9 @@ from understudy.data.media import FPS, MediaInfo, VideoWriter, probe, stream_aud
 from understudy.errors import UserError
 from understudy.models.sda import FrameStream
 from understudy.stream.portrait import open_portrait
+from understudy.stream.speak import COMMENT, speak
 from understudy.stream.twin import load_generator
 
-COMMENT = "AI-generated with Understudy"
 OUT_SAMPLE_RATE = 48000  # AAC knows few rates, this one plays everywhere
 
 
@@ -23,18 +24,37 @@ def animate(
     *,
     twin: str,
     image: str,
-    audio: str,
     out: str,
     landmarker: Landmarker,
+    audio: str | None = None,
+    text: str | None = None,
     chunk: int = 5,
     face: int | None = None,
     max_height: int = 1080,
     seed: int = 0,
     threads: int | None = None,
 ) -> int:
-    """Write `out`, an MP4 of the face in `image` saying what is in `audio`."""
+    """Write `out`, an MP4 of the face in `image` saying what is in `audio`, or `text` in the twin's voice."""
+    if (audio is None) == (text is None):
+        raise UserError("what is to be said? give one of audio=FILE and text=TEXT")
     if threads:
         torch.set_num_threads(threads)
+    if text is not None:
+        with TemporaryDirectory() as folder:
+            spoken = str(Path(folder) / "spoken.wav")
+            speak(twin=twin, text=text, out=spoken)
+            return animate(
+                twin=twin,
+                image=image,
+                out=out,
+                landmarker=landmarker,
+                audio=spoken,
+                chunk=chunk,
+                face=face,
+                max_height=max_height,
+                seed=seed,
+            )
+    assert audio is not None
     generator = load_generator(twin)
     sound = _check_audio(audio)
     if Path(out).suffix.lower() != ".mp4":

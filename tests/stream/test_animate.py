@@ -1,6 +1,7 @@
 """A picture and speech become a video; what cannot be animated is told in one line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hums import write_vocoder, write_voice
 from safetensors.torch import save_file
 
 from understudy.data.demo.looks import LOOKS
@@ -19,6 +21,7 @@ from understudy.errors import UserError
 from understudy.models.sda import Generator
 from understudy.stream.animate import animate
 from understudy.stream.twin import load_generator
+from understudy.stream.voice import Voice
 
 SIZE = {"base_channels": 8, "max_channels": 16, "audio_channels": 16, "identity_channels": 8}
 
@@ -186,3 +189,19 @@ def test_a_loaded_twin_is_the_exported_generator(folder):
     torch.nn.init.normal_(generator.to_rgb.weight, std=0.3)
     for name, value in load_generator(folder).state_dict().items():
         assert torch.equal(value, generator.state_dict()[name]), name
+
+
+def test_a_text_is_said_in_the_twins_own_voice(
+    folder: Path, landmarker: MediaPipeLandmarker, tmp_path: Path
+) -> None:
+    twin = shutil.copytree(folder, tmp_path / "twin")
+    write_voice(twin / "tts")
+    write_vocoder(twin / "vocoder")
+    settings = {"twin": str(twin), "image": str(twin / "portrait.png"), "landmarker": landmarker}
+    out = tmp_path / "out.mp4"
+    animate(**settings, text="a b c.", out=str(out))
+    spoken = Voice(twin / "tts", twin / "vocoder").say("a b c.")
+    assert len(read_audio(out)) / 16000 == pytest.approx(len(spoken) / 22050, abs=0.1)
+    for given in ({}, {"text": "a", "audio": "a.wav"}):
+        with pytest.raises(UserError, match="one of audio=FILE and text=TEXT"):
+            animate(**settings, **given, out=str(out))

@@ -1,0 +1,109 @@
+"""The twin's voice, clause by clause: the first sound comes before the text is complete."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from understudy.data.clauses import Clauses, clauses, ends_sentence
+from understudy.data.media import Seconds
+from understudy.data.speecht5 import vocoder_of
+from understudy.data.twin_tts import TwinVoice
+from understudy.errors import UserError
+from understudy.models.vocoder import VocoderStream
+
+CHUNK = 64  # mel frames that are turned into sound at once, after shorter ones to begin with
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A piece of speech (samples,) float32; `clause` is what is being said."""
+
+    samples: np.ndarray
+    clause: str
+    begins: bool  # the clause with this piece
+
+
+class Voice:
+    """An exported voice and its vocoder, ready to speak.
+
+    `speed` is a factor, `pitch` in semitones, `energy` in dB; `pause` is put behind every sentence, half
+    of it behind other clauses. `vocoder` is a folder, or a hub's name. Raises `UserError` where there is no
+    voice, or the two do not fit.
+    """
+
+    def __init__(
+        self,
+        tts: str | Path,
+        vocoder: str | Path,
+        *,
+        speed: float = 1.0,
+        pitch: float = 0.0,
+        energy: float = 0.0,
+        pause: Seconds = 0.2,
+        device: str = "auto",
+    ) -> None:
+        if not 0.25 <= speed <= 4:
+            raise UserError(f"speed={speed}: is a factor, from 0.25 to 4")
+        if not 0 <= pause <= 10:
+            raise UserError(f"pause={pause}: is in seconds, from 0 to 10")
+        self.voice = TwinVoice(pretrained=str(tts), device=device)
+        self.voice.setup()
+        if isinstance(vocoder, Path) and not vocoder.is_dir():
+            raise UserError(
+                f"{vocoder}: there is no vocoder yet; train one (understudy train model=vocoder), export it"
+            )
+        self.vocoder: Any = vocoder_of(str(vocoder)).to(self.voice.device_used).eval()
+        self.sample_rate = self.voice.sample_rate
+        own = self.sample_rate, self.voice.log_mel.n_mels, self.voice.hop_length
+        heard = self.vocoder.sample_rate, self.vocoder.n_mels, self.vocoder.hop_length
+        if own != heard:
+            raise UserError(
+                f"{vocoder}: makes {heard[0]} Hz of {heard[1]} mel bands in steps of {heard[2]} samples, the "
+                f"voice in {tts} speaks {own[0]} Hz in {own[1]} in steps of {own[2]}; train a vocoder for it"
+            )
+        self.speed, self.pitch, self.energy, self.pause = speed, pitch, energy, pause
+
+    def stream(self, pieces: Iterable[str]) -> Iterator[Sound]:
+        """What the pieces of a text say, as soon as a clause is certain."""
+        found = Clauses()
+        for piece in pieces:
+            for clause in found.push(piece):
+                yield from self.clause(clause)
+        for clause in found.finish():
+            yield from self.clause(clause)
+
+    def clause(self, text: str) -> Iterator[Sound]:
+        """One clause, in pieces; prints what had to be guessed, and what went wrong.
+
+        A clause in which there is nothing to say is told, and gives no sound.
+        """
+        try:
+            said = self.voice.say(text, speed=self.speed, pitch=self.pitch, energy=self.energy)
+        except UserError as error:
+            print(error)
+            return
+        if said.text.unknown:
+            print(f"guessed how to say {', '.join(said.text.unknown)}; lexicon.tsv can tell")
+        if said.speech.trouble:
+            print(f"{text!r}: {said.speech.trouble}; the voice needs more training, or other words")
+        vocoder = VocoderStream(self.vocoder)
+        begins = True
+        for mel in said.speech.mel.float().split(CHUNK, dim=1):
+            samples = vocoder.push(mel)
+            if len(samples):
+                yield Sound(samples.cpu().numpy(), text, begins)
+                begins = False
+        pause = self.pause if ends_sentence(text.split()[-1], "") else self.pause / 2
+        silence = torch.zeros(round(pause * self.sample_rate), device=self.voice.device_used)
+        yield Sound(torch.cat([vocoder.finish(), silence]).cpu().numpy(), text, begins)
+
+    def say(self, text: str) -> np.ndarray:
+        """All of `text` at once: (samples,) float32. The same samples as those of `stream`, joined."""
+        sounds = [sound.samples for clause in clauses(text) for sound in self.clause(clause)]
+        if not sounds:
+            raise UserError(f"{text!r}: there is nothing in it to say")
+        return np.concatenate(sounds)
