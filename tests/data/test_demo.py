@@ -1,7 +1,7 @@
 """The puppets against what looks and listens for real: the landmarker, levels and spectra."""
 
 import json
-import sys
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from understudy.data.demo import render_demo
 from understudy.data.demo.looks import LOOKS
 from understudy.data.demo.motion import articulate, perform
 from understudy.data.demo.pose import Pose
+from understudy.data.demo.proofread import proofread
 from understudy.data.demo.puppet import LANDMARKS, Puppet
 from understudy.data.demo.script import HELD_OUT, INTERVIEW, MONOLOGUES
-from understudy.data.demo.voice import SAMPLE_RATE, SILENCE, VOICES, Phone, _load, speak
+from understudy.data.demo.voice import SAMPLE_RATE, SILENCE, VOICES, Phone, speak
+from understudy.data.edits import apply_edits
 from understudy.data.landmarks import MediaPipeLandmarker
+from understudy.data.manifest import Clip, write_manifest
 from understudy.data.media import FPS, probe, read_audio, read_frames, read_image
-from understudy.errors import UserError
 
 IBUG = dict(  # of each drawn landmark
     zip(LANDMARKS, (48, 54, 62, 66, 51, 57, 36, 39, 42, 45, 33, 8), strict=True)
@@ -36,7 +38,6 @@ def landmarker() -> Iterator[MediaPipeLandmarker]:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first monologue only."""
-    pytest.importorskip("hibari")
     out = tmp_path_factory.mktemp("demo subject")
     render_demo(out, monologues=1, interview=False, workers=1)
     return out
@@ -134,7 +135,6 @@ def test_neighbours_colour_a_phone() -> None:
 
 def test_phones_are_timed_as_they_sound() -> None:
     """Hiss is loud in s and sh and not in vowels; there is no sound in silences."""
-    pytest.importorskip("hibari")
     said = speak("She sells sea shells. " + SENTENCE, voice=VOICES["one"], seed=0)
     power = np.abs(librosa.stft(said.samples, n_fft=512, hop_length=120)) ** 2  # (bins, time)
     hiss = power[round(4000 / SAMPLE_RATE * 512) :].sum(0) / (power.sum(0) + 1e-6)
@@ -165,7 +165,6 @@ def test_phones_are_timed_as_they_sound() -> None:
 
 
 def test_there_are_two_voices() -> None:
-    pytest.importorskip("hibari")
     pitch, brightness = {}, {}
     for name, voice in VOICES.items():
         said = speak(SENTENCE, voice=voice, seed=0)
@@ -180,7 +179,6 @@ def test_there_are_two_voices() -> None:
 
 
 def test_every_phone_of_english_is_said() -> None:
-    pytest.importorskip("hibari")
     said = {p.symbol for text in MONOLOGUES for p in speak(text, voice=VOICES["one"]).phones}
     assert set("bdfhjklmnpstvwzɡŋɹʃʒðθʤʧæɑɔəɛɜiɪuʊʌAIOWY") <= said
     texts = [*MONOLOGUES, *(text for _, text in INTERVIEW)]
@@ -224,16 +222,8 @@ def test_portrait_keeps_its_mouth_shut(demo: Path, landmarker: MediaPipeLandmark
     assert np.linalg.norm(face.landmarks[66] - face.landmarks[62]) < 2.0
 
 
-def test_without_the_voice_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "hibari", None)
-    _load.cache_clear()
-    with pytest.raises(UserError, match=r"understudy\[demo\]"):
-        render_demo(tmp_path, monologues=1, interview=False)
-
-
 @pytest.mark.slow
 def test_interview_has_two_speakers_and_a_title(tmp_path: Path) -> None:
-    pytest.importorskip("hibari")
     (video,) = render_demo(tmp_path, monologues=0)
     turns = [line.split() for line in video.with_suffix(".rttm").read_text().splitlines()]
     assert [turn[7] for turn in turns] == ["two", "one"] * 4
@@ -243,3 +233,22 @@ def test_interview_has_two_speakers_and_a_title(tmp_path: Path) -> None:
     assert truth["shots"][0]["kind"] == "title"
     assert truth["frames"]["landmarks"][0] is None
     assert probe(video).duration == pytest.approx(truth["shots"][-1]["end"], abs=0.1)
+
+
+def test_who_knows_the_script_corrects_and_confirms(demo: Path, tmp_path: Path) -> None:
+    truth = truth_of(demo, "monologue_01")
+    words = truth["words"]
+    shutil.copytree(demo, tmp_path / "recordings", ignore=shutil.ignore_patterns("*.mp4"))
+
+    def clip(first: int, after: int, text: str) -> Clip:
+        start, end = words[first]["start"] - 0.05, words[after - 1]["end"] + 0.05
+        return Clip("monologue_01-abc", "monologue_01-abc", start, end, {"text": text}).part(start, end)
+
+    script = " ".join(shot["text"] for shot in truth["shots"]).split()
+    clips = [clip(0, 5, " ".join(script[:5])), clip(5, 9, "wrongly heard")]
+    write_manifest(tmp_path / "manifests" / "transcribe.jsonl", clips)
+    assert proofread(tmp_path) == 1
+    found, _, _ = apply_edits(clips, tmp_path / "edits.jsonl")
+    assert [c["text"] for c in found] == [" ".join(script[:5]), " ".join(script[5:9])]
+    assert all(c["reviewed"] for c in found)
+    assert proofread(tmp_path) == 0
