@@ -25,11 +25,14 @@ def speak(
     speed: float = 1.0,
     pitch: float = 0.0,
     energy: float = 0.0,
-    pause: float = 0.2,
+    pause: float = 0.3,
     device: str = "auto",
     threads: int | None = None,
 ) -> int:
-    """Write `out`; `text` is itself, a .txt file, or `-` for what comes on standard input."""
+    """Write `out`; `text` is itself, a .txt file, or `-` for what comes on standard input.
+
+    1 when clauses could not be said; they are printed.
+    """
     if threads:
         torch.set_num_threads(threads)
     path = Path(out)
@@ -55,7 +58,7 @@ def speak(
             tqdm(desc="speak", unit="s", unit_scale=True) as bar,
         ):
             file.comment = COMMENT
-            for sound in voice.stream(pieces(text)):
+            for sound in voice.stream(pieces(str(text))):
                 first = first or time.monotonic() - began
                 file.write(sound.samples)
                 samples += len(sound.samples)
@@ -68,7 +71,7 @@ def speak(
         partial.unlink(missing_ok=True)
     print(f"first sound after {first:.2f} s, {spoken:.1f} s of speech in {took:.1f} s")
     print(f"sound  {path}")
-    return 0
+    return 1 if voice.left_out else 0
 
 
 def pieces(text: str) -> Iterator[str]:

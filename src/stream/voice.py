@@ -1,20 +1,25 @@
 """The twin's voice, clause by clause: the first sound comes before the text is complete."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from understudy.data.clauses import Clauses, clauses, ends_sentence
 from understudy.data.media import Seconds
-from understudy.data.speecht5 import vocoder_of
+from understudy.data.pronounce import SILENCE, Spoken, UnsayableError
 from understudy.data.twin_tts import TwinVoice
+from understudy.data.twin_vocoder import vocoder_of
 from understudy.errors import UserError
+from understudy.models.tts import FastSpeech, Speech
+from understudy.models.tts.speech import TOO_LONG
 from understudy.models.vocoder import VocoderStream
 
+EDGE = 3  # frames of silence that are left at either end of a clause
 CHUNK = 64  # mel frames that are turned into sound at once, after shorter ones to begin with
 
 
@@ -43,7 +48,7 @@ class Voice:
         speed: float = 1.0,
         pitch: float = 0.0,
         energy: float = 0.0,
-        pause: Seconds = 0.2,
+        pause: Seconds = 0.3,
         device: str = "auto",
     ) -> None:
         if not 0.25 <= speed <= 4:
@@ -65,7 +70,14 @@ class Voice:
                 f"{vocoder}: makes {heard[0]} Hz of {heard[1]} mel bands in steps of {heard[2]} samples, the "
                 f"voice in {tts} speaks {own[0]} Hz in {own[1]} in steps of {own[2]}; train a vocoder for it"
             )
+        if (pitch or energy) and not isinstance(self.voice.network, FastSpeech):
+            raise UserError(
+                f"pitch={pitch:g}, energy={energy:g}: this voice speaks as high and as loud as it learnt; "
+                "only its speed can be changed"
+            )
         self.speed, self.pitch, self.energy, self.pause = speed, pitch, energy, pause
+        self.guessed: set[str] = set()
+        self.left_out: list[str] = []  # clauses that could not be said, or not whole
 
     def stream(self, pieces: Iterable[str]) -> Iterator[Sound]:
         """What the pieces of a text say, as soon as a clause is certain."""
@@ -79,27 +91,49 @@ class Voice:
     def clause(self, text: str) -> Iterator[Sound]:
         """One clause, in pieces; prints what had to be guessed, and what went wrong.
 
-        A clause in which there is nothing to say is told, and gives no sound.
+        A clause that is too long for the model is said in two. One in which there is nothing to say is told,
+        and gives no sound.
         """
         try:
-            said = self.voice.say(text, speed=self.speed, pitch=self.pitch, energy=self.energy)
-        except UserError as error:
+            spoken = self.voice.pronouncer.tokens(text)
+        except UnsayableError as error:
             print(error)
+            self.left_out.append(text)
             return
-        if said.text.unknown:
-            print(f"guessed how to say {', '.join(said.text.unknown)}; lexicon.tsv can tell")
-        if said.speech.trouble:
-            print(f"{text!r}: {said.speech.trouble}; the voice needs more training, or other words")
+        self._tell_guessed(spoken.unknown)
+        ids = torch.from_numpy(spoken.ids).to(self.voice.device_used)
+        speech = self.voice.network.synthesize(ids, speed=self.speed, pitch=self.pitch, energy=self.energy)
+        words = text.split()
+        if speech.trouble and speech.trouble.what == TOO_LONG and len(words) > 1:
+            yield from self.clause(" ".join(words[: len(words) // 2]))
+            yield from self.clause(" ".join(words[len(words) // 2 :]))
+            return
+        if speech.trouble:
+            sound = spoken.tokens[speech.trouble.token]
+            print(
+                f"{text!r}: {speech.trouble.what} at {sound!r}; the voice needs more training, or other words"
+            )
+            self.left_out.append(text)
+        pause = self.pause if ends_sentence(words[-1], "") else self.pause / 2
+        yield from self._sounds(trimmed(speech, spoken), text, pause)
+
+    def _sounds(self, mel: Tensor, text: str, pause: Seconds) -> Iterator[Sound]:
+        """The vocoder's pieces, and silence behind them."""
         vocoder = VocoderStream(self.vocoder)
         begins = True
-        for mel in said.speech.mel.float().split(CHUNK, dim=1):
-            samples = vocoder.push(mel)
+        for part in mel.float().split(CHUNK, dim=1):
+            samples = vocoder.push(part)
             if len(samples):
                 yield Sound(samples.cpu().numpy(), text, begins)
                 begins = False
-        pause = self.pause if ends_sentence(text.split()[-1], "") else self.pause / 2
-        silence = torch.zeros(round(pause * self.sample_rate), device=self.voice.device_used)
+        silence = mel.new_zeros(round(pause * self.sample_rate), dtype=torch.float32)
         yield Sound(torch.cat([vocoder.finish(), silence]).cpu().numpy(), text, begins)
+
+    def _tell_guessed(self, words: Sequence[str]) -> None:
+        """Once for each word."""
+        if new := [word for word in words if word not in self.guessed]:
+            self.guessed.update(new)
+            print(f"guessed how to say {', '.join(new)}; lexicon.tsv can tell")
 
     def say(self, text: str) -> np.ndarray:
         """All of `text` at once: (samples,) float32. The same samples as those of `stream`, joined."""
@@ -107,3 +141,12 @@ class Voice:
         if not sounds:
             raise UserError(f"{text!r}: there is nothing in it to say")
         return np.concatenate(sounds)
+
+
+def trimmed(speech: Speech, spoken: Spoken) -> Tensor:
+    """The mel (n_mels, frames) with a breath of the silence at its ends: `pause` decides on the rest."""
+    if speech.durations is None:
+        return speech.mel
+    silent = [int(speech.durations[k]) - EDGE if spoken.tokens[k] == SILENCE else 0 for k in (0, -1)]
+    first, last = (max(frames, 0) for frames in silent)
+    return speech.mel[:, first : speech.mel.shape[1] - last]

@@ -7,7 +7,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from understudy.errors import UserError
 from understudy.models.tts import FastSpeech
 from understudy.models.tts.fastspeech import (
     LONGEST,
@@ -20,6 +19,7 @@ from understudy.models.tts.fastspeech import (
     whole_frames,
 )
 from understudy.models.tts.fastspeech import Taught as Result
+from understudy.models.tts.speech import TOO_LONG
 
 TOKENS, FRAMES, BANDS = torch.tensor([9, 6]), torch.tensor([60, 40]), 10
 
@@ -164,13 +164,15 @@ def test_a_voice_is_known_by_its_mean_and_its_deviation(network: FastSpeech) -> 
     assert float(loudness.mean()) == pytest.approx(0, abs=1e-5)
 
 
-def test_more_than_can_be_said_at_once_is_refused(network: FastSpeech) -> None:
-    with pytest.raises(UserError, match="too much to be said at once"):
-        network.synthesize(torch.ones(LONGEST // 2, dtype=torch.long), speed=0.25)
+def test_more_than_can_be_said_at_once_is_cut_and_named(network: FastSpeech) -> None:
+    speech = network.synthesize(torch.ones(LONGEST // 2, dtype=torch.long), speed=0.25)
+    assert speech.mel.shape[1] == LONGEST
+    assert speech.trouble is not None
+    assert speech.trouble.what == TOO_LONG
 
 
 def test_a_sound_without_an_end_is_named() -> None:
-    assert held(torch.tensor([3.0, LONGEST_TOKEN])) is None
-    trouble = held(torch.tensor([3.0, 4.0, LONGEST_TOKEN + 1, 5.0]))
+    assert held(torch.tensor([3.0, LONGEST_TOKEN]), 0.01) is None
+    trouble = held(torch.tensor([3.0, 4.0, LONGEST_TOKEN + 1, 5.0]), 0.01)
     assert trouble is not None
     assert (trouble.token, trouble.what) == (2, "a sound would be held for too long")

@@ -17,9 +17,8 @@ from speechbrain.lobes.models.FastSpeech2 import (
 )
 from torch import Tensor, nn
 
-from understudy.errors import UserError
 from understudy.models.lazy_modules import forget_lazy_modules
-from understudy.models.tts.speech import Speech, Trouble
+from understudy.models.tts.speech import TOO_LONG, Speech, Trouble
 
 forget_lazy_modules()
 
@@ -51,7 +50,10 @@ class Taught:
 
 
 class FastSpeech(nn.Module):
-    """Token numbers to log-mels, by way of how long, how high and how loud each token is said."""
+    """Token numbers to log-mels, by way of how long, how high and how loud each token is said.
+
+    `frame` is how long one of its frames lasts, in seconds.
+    """
 
     pitch_mean: Tensor
     pitch_deviation: Tensor
@@ -72,9 +74,11 @@ class FastSpeech(nn.Module):
         dropout: float = 0.1,
         predictor_dropout: float = 0.3,
         temperature: float = 0.005,
+        frame: float = 256 / 22050,
     ) -> None:
         super().__init__()
         self.alphabet_size = alphabet_size
+        self.frame = frame  # seconds
         self.net = FastSpeech2WithAlignment(
             enc_num_layers=encoder_layers,
             enc_num_head=heads,
@@ -153,22 +157,22 @@ class FastSpeech(nn.Module):
     def synthesize(
         self, ids: Tensor, *, speed: float = 1.0, pitch: float = 0.0, energy: float = 0.0
     ) -> Speech:
-        """ids (tokens,) to speech `speed` times as fast, `pitch` semitones higher, `energy` dB louder."""
+        """ids (tokens,), at most `LONGEST`, to speech so many times as fast, semitones higher and dB louder.
+
+        What went wrong is its `trouble`: it is said as far as it can be.
+        """
         ids = ids.unsqueeze(0)
         said = torch.ones_like(ids, dtype=torch.bool)
         hidden = self.encode(ids, said)
         log_durations, normal_pitch, normal_energy = self.predict(hidden, said)
         durations = whole_frames(log_durations.expm1().clamp(max=LONGEST_TOKEN) / speed)
-        if max(ids.shape[1], frames_said := int(durations.sum())) > LONGEST:
-            raise UserError(
-                f"{ids.shape[1]} sounds in {frames_said} frames: too much to be said at once ({LONGEST}); "
-                "give it clause by clause"
-            )
+        trouble = held(log_durations[0].expm1(), self.frame) or cut(durations[0], self.frame)
+        durations = durations.cumsum(1).clamp(max=LONGEST).diff(dim=1, prepend=durations.new_zeros(1, 1))
         normal_pitch = normal_pitch + pitch * np.log(2) / 12 / self.pitch_deviation
         normal_energy = normal_energy + energy * np.log(10) / 20 / self.energy_deviation
         frames, sounding = token_of_frame(durations)
         mel = self.decode(hidden, normal_pitch, normal_energy, frames, sounding)
-        return Speech(mel[0], durations[0], trouble=held(log_durations[0].expm1()))
+        return Speech(mel[0], durations[0], trouble=trouble)
 
     def encode(self, ids: Tensor, said: Tensor) -> Tensor:
         """ids (batch, tokens), said (batch, tokens) bool -> (batch, tokens, channels)."""
@@ -196,7 +200,7 @@ class FastSpeech(nn.Module):
         known = said.unsqueeze(2)
         predictors = self.net.durPred, self.net.pitchPred, self.net.energyPred
         log_durations, pitch, energy = (predictor(hidden, known).squeeze(2) for predictor in predictors)
-        return log_durations.clamp(min=0), pitch, energy
+        return log_durations, pitch, energy
 
     def decode(
         self, hidden: Tensor, pitch: Tensor, energy: Tensor, frames: Tensor, sounding: Tensor
@@ -233,13 +237,19 @@ class FastSpeech(nn.Module):
         return (log_energy(mel) - self.energy_mean) / self.energy_deviation
 
 
-def held(durations: Tensor) -> Trouble | None:
-    """The first of predicted durations (tokens,) that no sound has: what such a model babbles with."""
+def held(durations: Tensor, frame: float) -> Trouble | None:
+    """The first of predicted durations (tokens,), in frames of so many seconds, that no sound has."""
     too_long = (durations > LONGEST_TOKEN).nonzero()
     if not len(too_long):
         return None
     token = int(too_long[0])
-    return Trouble("a sound would be held for too long", token, float(durations[:token].sum()))
+    return Trouble("a sound would be held for too long", token, float(durations[:token].sum()) * frame)
+
+
+def cut(durations: Tensor, frame: float) -> Trouble | None:
+    """The first token of (tokens,) frames that is said only in part, since positions end there."""
+    too_late = (durations.cumsum(0) > LONGEST).nonzero()
+    return Trouble(TOO_LONG, int(too_late[0]), LONGEST * frame) if len(too_late) else None
 
 
 def mask(lengths: Tensor, longest: int) -> Tensor:

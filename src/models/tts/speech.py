@@ -5,6 +5,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+TOO_LONG = "the text is too long to be said at once and was cut"
+
 
 @dataclass(frozen=True)
 class Trouble:
