@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from understudy.data.hub import hub_is_out_of_reach, local_folder, pick_device
+from understudy.data.hub import fetched, local_folder, pick_device
 from understudy.data.media import SAMPLE_RATE, Seconds
 from understudy.errors import UserError, one_line
 from understudy.models.lazy_modules import forget_lazy_modules
@@ -230,7 +230,9 @@ class ECAPA(_Encoder):
                 f"encoder=ecapa: {error.name} is not installed; run: pip install speechbrain, "
                 "or use encoder=ge2e"
             ) from None
-        folder = self._source if self._digest else self._fetched()
+        files = ", ".join(ECAPA_FILES)
+        instead = f"use encoder=ge2e, or encoder.model.source=FOLDER with the model's {files}"
+        folder = str(fetched(self._source, instead=instead))
         device = pick_device(self._device)
         name = f"cuda:{device.index or 0}" if device.type == "cuda" else str(device)  # it wants the number
         try:
@@ -242,25 +244,6 @@ class ECAPA(_Encoder):
             ) from None
         finally:
             forget_lazy_modules()
-
-    def _fetched(self) -> str:
-        """The folder of the hub's cache that holds the repository; fetched into it where it does not."""
-        from huggingface_hub import snapshot_download
-
-        try:
-            return str(snapshot_download(self._source, local_files_only=True))
-        except OSError:
-            reason = hub_is_out_of_reach()
-        try:
-            if not reason:
-                return str(snapshot_download(self._source))
-        except OSError as error:
-            reason = one_line(error)[:120]
-        raise UserError(
-            f"encoder.model.source={self._source}: no such folder, not fetched before, and {reason}; "
-            "use encoder=ge2e, or encoder.model.source=FOLDER with the model's "
-            f"{', '.join(ECAPA_FILES)}, which would have been loaded"
-        )
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         return self._embed(samples[None])[0]

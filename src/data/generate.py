@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from understudy.data.manifest import Clip, Drop
+from understudy.data.pronounce import UnsayableError
 from understudy.data.sound import voice_sound
 from understudy.data.stage import Stage
 from understudy.data.token_times import times_in
 from understudy.data.twin_tts import TwinVoice
-from understudy.errors import UserError
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Generate(Stage):
     """Adds `mel`, the path of an .npy (n_mels, frames), a natural logarithm, as long as `voice_sound`."""
 
     name: ClassVar[str] = "generate"
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("audio_full", "gain", "text", "words")
 
     voice: TwinVoice
@@ -37,9 +38,8 @@ class Generate(Stage):
         samples = voice_sound(clip, workspace, self.voice.sample_rate, self.voice.hop_length)
         try:
             said = self.voice.along(clip["text"], samples, times_in(clip))
-        except UserError as error:
-            reason = str(error).removeprefix(f"{clip['text']!r}: ").partition(";")[0]
-            yield Drop(clip.id, clip.start, clip.end, reason)
+        except UnsayableError as error:
+            yield Drop(clip.id, clip.start, clip.end, error.reason)
             return
         np.save(folder / "mel.npy", said.speech.mel.cpu().float().numpy())
         yield clip.add(mel=self.path_in(folder, "mel.npy"))

@@ -9,7 +9,7 @@ import numpy as np
 
 from understudy.data.hub import fetched
 from understudy.data.lexicon import read_lexicon, spoken_forms
-from understudy.data.pronounce import Spoken
+from understudy.data.pronounce import Spoken, UnsayableError
 from understudy.data.speecht5 import INSTEAD
 from understudy.data.text import spoken
 from understudy.errors import UserError
@@ -42,7 +42,7 @@ class Letters:
         self._ids = {symbol: number for number, symbol in enumerate(self.alphabet)}
 
     def tokens(self, text: str) -> Spoken:
-        """Raises `UserError` where nothing in the text can be said."""
+        """Raises `UnsayableError` where nothing in the text can be said."""
         words = tuple(text.split())
         tokens: list[str] = []
         word_of: list[int] = []
@@ -57,9 +57,7 @@ class Letters:
             tokens += known
             word_of += [number] * len(known)
         if not any(token.isalnum() for token in tokens):
-            raise UserError(
-                f"{text!r}: there is nothing in it to say; give words in letters that the voice knows"
-            )
+            raise UnsayableError.nothing_in(text)
         tokens.append(self.tokenizer.eos_token)
         word_of.append(-1)
         ids = np.array([self._ids[token] for token in tokens])

@@ -14,48 +14,19 @@ import numpy as np
 import soundfile
 import torch
 from filelock import FileLock, Timeout
-from torch import nn
 
 from understudy.data.edits import EDITS, apply_edits
 from understudy.data.histograms import draw_histograms
-from understudy.data.hub import model_name, pick_device
 from understudy.data.manifest import Clip, Drop, read_manifest
 from understudy.data.media import SAMPLE_RATE, Seconds
 from understudy.data.prepare import tell
 from understudy.data.recognizers import Word
 from understudy.data.sound import clip_audio
-from understudy.data.speecht5 import vocoder_of
 from understudy.data.stage import Executor, Stage, run_stage
+from understudy.data.twin_vocoder import TwinVocoder
 from understudy.data.word_times import Aligner, SphinxAligner
 from understudy.errors import UserError
 from understudy.tables import print_table, write_json
-
-
-@dataclass(kw_only=True)
-class TwinVocoder:
-    """An exported `twin/vocoder`: settings that become a model in `setup`."""
-
-    pretrained: str
-    device: str = "auto"
-
-    @property
-    def model_id(self) -> str:
-        return f"vocoder {model_name(self.pretrained)}"
-
-    def setup(self) -> None:
-        """Load the model. Raises `UserError` where there is none."""
-        self._device = pick_device(self.device)
-        self._vocoder: nn.Module = vocoder_of(self.pretrained).to(self._device)
-
-    @property
-    def sample_rate(self) -> int:
-        return int(self._vocoder.sample_rate)  # type: ignore[arg-type]
-
-    @torch.inference_mode()
-    def __call__(self, mel: np.ndarray) -> np.ndarray:
-        """(n_mels, frames) -> (frames * hop_length,)."""
-        sound: np.ndarray = self._vocoder(torch.from_numpy(mel).to(self._device)[None])[0].cpu().numpy()
-        return sound
 
 
 @dataclass
@@ -140,6 +111,9 @@ def pair(*, workspace: str, stages: Mapping[str, Stage], engine: Executor, until
     if until is not None and until not in stages:
         raise UserError(f"until={until}: there is no such stage; the stages are {', '.join(stages)}")
     names = list(stages)
+    wanted = [stages[name] for name in names[: names.index(until) + 1 if until else None]]
+    for stage in wanted:
+        stage.key()  # of nothing: a model that is not there is told now, not after an hour
     folder = Path(workspace)
     listed = read_manifest(folder / "manifests" / "transcribe.jsonl")
     everything, _, _ = apply_edits(listed, folder / EDITS)  # corrections count from the moment they are made
@@ -147,12 +121,13 @@ def pair(*, workspace: str, stages: Mapping[str, Stage], engine: Executor, until
     reports = []
     try:
         with FileLock(folder / ".lock", timeout=0):
-            for name in names[: names.index(until) + 1 if until else None]:
-                clips, report = run_stage(stages[name], clips, folder, engine)
+            for stage in wanted:
+                clips, report = run_stage(stage, clips, folder, engine)
                 reports.append(report)
             tell(reports, folder)
             if until is None:
-                tell_boundaries(read_manifest(folder / "manifests" / "pair.jsonl"), clips, folder)
+                made = read_manifest(folder / "manifests" / "pair.jsonl")
+                tell_boundaries(made, clips, folder, of=reports[0].clips_in)
     except Timeout:
         raise UserError(f"{folder}: another prepare or pair is at work there; wait for it to end") from None
     finally:
@@ -160,19 +135,30 @@ def pair(*, workspace: str, stages: Mapping[str, Stage], engine: Executor, until
     return 1 if any(report.failed for report in reports) else 0
 
 
-def tell_boundaries(pairs: Sequence[Clip], kept: Sequence[Clip], workspace: Path) -> None:
-    """How far words are off, of all pairs and of those kept: a table, `manifests/pairs.json`, `pairs.png`."""
-    rows = []
-    for which, clips in (("all", pairs), ("kept", kept)):
-        errors = np.array([error for clip in clips for error in clip["boundary_errors"]] or [np.nan])
-        p50, p95, most = (float(np.percentile(errors, share)) for share in (50, 95, 100))
-        rows.append([which, len(clips), len(clips) / max(len(pairs), 1), p50, p95, most])
+def tell_boundaries(made: Sequence[Clip], kept: Sequence[Clip], workspace: Path, *, of: int) -> None:
+    """How far words are off in pairs, all and those kept: a table, `manifests/pairs.json`, `pairs.png`.
+
+    Their shares are shares `of` so many clips that have a text.
+    """
     header = ["pairs", "clips", "share", "p50 (s)", "p95 (s)", "max (s)"]
-    print_table(header, rows)
+    rows = [
+        [which, len(pairs), len(pairs) / max(of, 1), *spread(pairs)]
+        for which, pairs in (("all", made), ("kept", kept))
+    ]
     write_json(workspace / "manifests" / "pairs.json", [dict(zip(header, row, strict=True)) for row in rows])
-    if pairs:
-        errors = np.array([error for clip in pairs for error in clip["boundary_errors"]])
-        worst = np.array([np.percentile(clip["boundary_errors"], 95) for clip in pairs])
+    if made:
+        print_table(header, [row for row in rows if row[1]])
+        errors = np.concatenate([clip["boundary_errors"] for clip in made])
+        worst = np.array([np.percentile(clip["boundary_errors"], 95) for clip in made])
         numbers = {"boundaries (s)": (errors, ()), "95th percentile of a clip (s)": (worst, ())}
         draw_histograms("pairs", numbers, workspace, workspace)
-    print(f"pairs  {workspace / 'manifests' / 'pairs.jsonl'}")
+    if kept:
+        print(f"pairs  {workspace / 'manifests' / 'pairs.jsonl'}")
+    else:
+        print(f"no pairs  of {of} clips that have a text: {workspace / 'manifests'}/*.dropped.jsonl say why")
+
+
+def spread(pairs: Sequence[Clip]) -> list[Seconds | None]:
+    """Median, 95th percentile and maximum of how far their words are off; None where there are no words."""
+    errors = [error for pair in pairs for error in pair["boundary_errors"]]
+    return np.percentile(errors, [50, 95, 100]).tolist() if errors else [None] * 3

@@ -43,6 +43,18 @@ class Spoken:
     unknown: tuple[str, ...]  # words that were guessed, or left out in whole or part
 
 
+class UnsayableError(UserError):
+    """A text that cannot be said; `reason` tells why without numbers, so that texts can be counted by it."""
+
+    def __init__(self, text: str, reason: str, instead: str) -> None:
+        super().__init__(f"{text!r}: {reason}; {instead}")
+        self.reason = reason
+
+    @classmethod
+    def nothing_in(cls, text: str) -> "UnsayableError":
+        return cls(text, "there is nothing in it to say", "give words in letters that the voice knows")
+
+
 class FrontEnd(Protocol):
     """Says what sounds or letters a text is made of."""
 
@@ -50,7 +62,7 @@ class FrontEnd(Protocol):
     alphabet: tuple[str, ...]
 
     def tokens(self, text: str) -> Spoken:
-        """Raises UserError where nothing in the text can be said."""
+        """Raises UnsayableError where nothing in the text can be said."""
 
 
 class Pronouncer:
@@ -81,15 +93,13 @@ class Pronouncer:
         return {"language": self.language, "characters": self.characters}
 
     def tokens(self, text: str) -> Spoken:
-        """Raises UserError where nothing in the text can be said."""
+        """Raises UnsayableError where nothing in the text can be said."""
         words = tuple(text.split())
         said, unknown = (
             self._phones(words) if self.characters is None else self._letters(words, self.characters)
         )
         if not any(said):
-            raise UserError(
-                f"{text!r}: there is nothing in it to say; give words in letters that the voice knows"
-            )
+            raise UnsayableError.nothing_in(text)
         tokens, word_of = [SILENCE], [-1]
         for number, (word, following) in enumerate(zip(words, [*words[1:], ""], strict=True)):
             before, after = _pauses(word, following)

@@ -1,22 +1,19 @@
-"""SpeechT5 and its vocoder from folders, or by name from the hub, and the speaker vectors that it wants."""
+"""SpeechT5 from folders, or by name from the hub, and the speaker vectors that it wants."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors.torch import save_file
 
 from understudy.data.embedding import ECAPA, GE2E, SpeakerEncoder
-from understudy.data.hub import fetched, load_pretrained
+from understudy.data.hub import load_pretrained
 from understudy.data.media import SAMPLE_RATE, Seconds, read_audio
-from understudy.data.twin_vocoder import load_vocoder
-from understudy.errors import UserError, one_line
+from understudy.data.twin_vocoder import read_weights
+from understudy.errors import UserError
 from understudy.models.tts import LogMel
-from understudy.models.tts.speecht5 import SpeechT5, SpeechT5Mel, SpeechT5Vocoder
+from understudy.models.tts.speecht5 import SpeechT5, SpeechT5Mel
 
 FAMILY = "speecht5"
 SPEAKER = "speaker.safetensors"
@@ -31,22 +28,8 @@ def load_speecht5(folder: Path) -> tuple[SpeechT5, LogMel]:
     network, _ = load_network(str(folder))
     mel = own_mel(network.config)
     voice = SpeechT5(network, frame=mel.hop_length / mel.sample_rate)
-    voice.set_voice(load_file(folder / SPEAKER)["speaker"])
+    voice.set_voice(read_weights(folder / SPEAKER)["speaker"])
     return voice.eval(), mel
-
-
-def clone(
-    *, pretrained: str, reference: str, folder: str | Path, encoder: SpeakerEncoder | None = None
-) -> int:
-    """The verb `clone`: the voice of `reference`, a recording of some seconds, untrained, in `folder`."""
-    network, processor = load_network(pretrained)
-    voice = SpeechT5(network)
-    vector = voice_of(reference, encoder or encoder_for(len(voice.speaker)))
-    voice.set_voice(torch.from_numpy(vector))
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    save_speecht5(voice, processor, own_mel(network.config), Path(folder))
-    print(f"voice  {folder}")
-    return 0
 
 
 def load_network(pretrained: str) -> tuple[Any, Any]:
@@ -86,11 +69,12 @@ def processor_of(tokenizer: Any) -> Any:
     return SpeechT5Processor(SpeechT5FeatureExtractor(), tokenizer)
 
 
-def save_speecht5(voice: SpeechT5, processor: Any, mel: LogMel, folder: Path) -> None:
+def save_speecht5(voice: SpeechT5, processor: Any, mel: LogMel, folder: Path, *, language: str) -> None:
     """What `load_speecht5` reads; `from_pretrained` of transformers reads it too."""
     voice.network.config.update(
         {
             "family": FAMILY,
+            "language": language,
             "own_mel": isinstance(mel, SpeechT5Mel),
             "sample_rate": mel.sample_rate,
             "hop_length": mel.hop_length,
@@ -104,24 +88,6 @@ def save_speecht5(voice: SpeechT5, processor: Any, mel: LogMel, folder: Path) ->
 def own_mel(config: Any) -> LogMel:
     """The mels that a network says; published ones know their own alone."""
     return SpeechT5Mel() if getattr(config, "own_mel", True) else LogMel(n_mels=config.num_mel_bins)
-
-
-def vocoder_of(pretrained: str) -> nn.Module:
-    """The vocoder of a hub's name or a folder: one that came with SpeechT5, or one that was trained here."""
-    from transformers import SpeechT5HifiGan
-
-    folder = fetched(pretrained, instead="give a folder, or model.vocoder=null to listen with Griffin-Lim")
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{pretrained}: has no config.json that can be read ({one_line(error)})") from None
-    if config.get("model_type") != "speecht5_hifigan":
-        return load_vocoder(folder)
-    vocoder_class: Any = SpeechT5HifiGan
-    network, report = vocoder_class.from_pretrained(folder, output_loading_info=True)
-    if wrong := sorted(report["missing_keys"]):
-        raise UserError(f"{pretrained}: its weights do not fit its config.json: {', '.join(wrong[:3])}")
-    return SpeechT5Vocoder(network).eval()
 
 
 def encoder_for(size: int) -> SpeakerEncoder:
@@ -139,6 +105,11 @@ def encoder_for(size: int) -> SpeakerEncoder:
 
 def voice_of(reference: str, encoder: SpeakerEncoder) -> np.ndarray:
     """(dim,) of a recording of some seconds of the voice alone. Raises `UserError` for less."""
+    return encoder(read_reference(reference))
+
+
+def read_reference(reference: str) -> np.ndarray:
+    """(samples,) at 16 kHz. Raises `UserError` for what cannot tell a voice."""
     path = Path(reference).expanduser()
     if not path.is_file():
         raise UserError(f"reference={reference}: there is no such file")
@@ -147,4 +118,4 @@ def voice_of(reference: str, encoder: SpeakerEncoder) -> np.ndarray:
         raise UserError(
             f"reference={reference}: lasts {len(samples) / SAMPLE_RATE:.1f} s; give some seconds of the voice"
         )
-    return encoder(samples)
+    return samples

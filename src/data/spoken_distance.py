@@ -12,15 +12,16 @@ from scipy.fft import dct
 
 from understudy.data.measure import Decibels
 
-CEPSTRUM = slice(1, 14)  # the coefficients that count: the zeroth is loudness
+CEPSTRA = 13  # coefficients that count, loudness aside
 
 
-def mel_cepstra(mel: np.ndarray) -> np.ndarray:
+def mel_cepstra(mel: np.ndarray, *, loudness: bool = False) -> np.ndarray:
     """(n_mels, frames) natural logarithms -> (13, frames): c1..c13 in log|S| = c0 + sum of ck cos(k w).
 
-    The cosine transform of log-mels, so of magnitudes on the mel scale, as with SPTK's `mcep`.
+    The cosine transform of log-mels, so of magnitudes on the mel scale, as with SPTK's `mcep`. With
+    `loudness` there are 14, 2 c0 before the others.
     """
-    cepstra: np.ndarray = dct(mel, type=2, axis=0)[CEPSTRUM] / len(mel)
+    cepstra: np.ndarray = dct(mel, type=2, axis=0)[0 if loudness else 1 : CEPSTRA + 1] / len(mel)
     return cepstra
 
 

@@ -1,7 +1,7 @@
 """Where in a recording each token of its text is to be looked for."""
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import numpy as np
 
@@ -19,14 +19,14 @@ def expected(
     """Start, end and tolerance in frames of each token: (tokens, 3) float32.
 
     `words` are start and end, in seconds from the recording's beginning, and spelling of each word; the
-    tokens of a word share its time evenly, pauses have what is between the words. Without `words`, or with
-    those of another text, all tokens share the recording.
+    tokens of a word, a pause within it included, share its time evenly, other pauses have what is between
+    the words. Without `words`, or with those of another text, all tokens share the recording.
     """
     tokens = len(said.tokens)
     if [word[2] for word in words] != list(said.words):
         return spans([(0.0, float(frames), tokens)], frames / ANYWHERE)
     times = [[min(max(at * frames_a_second, 0.0), float(frames)) for at in (a, b)] for a, b, _ in words]
-    groups = [(owner, len(list(group))) for owner, group in groupby(said.word_of)]
+    groups = [(owner, len(list(group))) for owner, group in groupby(owners(said.word_of))]
     found = []
     for place, (owner, count) in enumerate(groups):
         if owner >= 0:
@@ -36,6 +36,13 @@ def expected(
             end = times[groups[place + 1][0]][0] if place + 1 < len(groups) else float(frames)
         found.append((start, max(start, end), count))
     return spans(found, WORD_TOLERANCE)
+
+
+def owners(word_of: Sequence[int]) -> list[int]:
+    """Of each token the word whose time it shares, or -1: the pause in "yes—no" is the word's own."""
+    before = accumulate(word_of, max)
+    after = [*accumulate((owner if owner >= 0 else len(word_of) for owner in reversed(word_of)), min)]
+    return [one if one == other else -1 for one, other in zip(before, reversed(after), strict=True)]
 
 
 def times_in(clip: Clip) -> list[tuple[Seconds, Seconds, str]]:

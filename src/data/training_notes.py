@@ -1,4 +1,4 @@
-"""`training.json` beside an exported recogniser: what it was made from."""
+"""`training.json` beside an exported model: what it was made from."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def write_training(folder: Path, *, base: str, language: str | None, clips: dict
 
 
 def learnt_from(model: Path) -> set[str]:
-    """The clips that a recogniser was trained on; none where its folder does not say."""
+    """The clips that a model was trained on; none where its folder does not say."""
     return set(_read(model)["clips"]["train"]) if (model / TRAINING).exists() else set()
 
 
@@ -30,7 +30,7 @@ def _read(model: Path) -> dict[str, Any]:
     try:
         notes: dict[str, Any] = json.loads(path.read_text("utf-8"))
         assert isinstance(notes["clips"]["train"], list)
-        assert isinstance(notes["language"], str)
+        assert isinstance(notes["language"], str | None)  # a vocoder has none
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         raise UserError(f"{path}: is not as it was written ({error!r}); export the model again") from None
     return notes

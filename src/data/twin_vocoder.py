@@ -3,29 +3,102 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import safetensors
+import numpy as np
+import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from understudy.errors import UserError
+from understudy.data.hub import fetched, local_folder, model_name, pick_device
+from understudy.errors import UserError, one_line
+from understudy.models.tts.speecht5 import SpeechT5Vocoder
 from understudy.models.vocoder import Vocoder
 
 WEIGHTS = "generator.safetensors"
+TRAIN_ONE = "train one (understudy train model=vocoder) and export it (understudy export ckpt=CHECKPOINT)"
+
+
+@dataclass(kw_only=True)
+class TwinVocoder:
+    """An exported `twin/vocoder`, or one that came with SpeechT5: settings that become a model in `setup`."""
+
+    pretrained: str
+    device: str = "auto"
+
+    @cached_property
+    def model_id(self) -> str:  # reads all of a folder: once
+        check_vocoder(self.pretrained)
+        return f"vocoder {model_name(self.pretrained)}"
+
+    def __getstate__(self) -> dict[str, Any]:  # loaded models do not travel
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def setup(self) -> None:
+        """Load the model. Raises `UserError` where there is none."""
+        self._device = pick_device(self.device)
+        self._vocoder = vocoder_of(self.pretrained).to(self._device)
+
+    @property
+    def sample_rate(self) -> int:
+        return int(self._vocoder.sample_rate)  # type: ignore[arg-type]
+
+    @torch.inference_mode()
+    def __call__(self, mel: np.ndarray) -> np.ndarray:
+        """(n_mels, frames) -> (frames * hop_length,)."""
+        sound: np.ndarray = self._vocoder(torch.from_numpy(mel).to(self._device)[None])[0].cpu().numpy()
+        return sound
+
+
+def check_vocoder(pretrained: str) -> None:
+    """Raises `UserError` for what is neither a folder with a vocoder nor a hub's name."""
+    try:
+        folder = local_folder(pretrained)
+    except UserError:
+        folder = Path(pretrained)
+    if folder:
+        read_config(folder)
+
+
+def vocoder_of(pretrained: str) -> nn.Module:
+    """The vocoder of a folder or a hub's name: one that was trained here, or one that came with SpeechT5."""
+    check_vocoder(pretrained)
+    folder = fetched(pretrained, instead=f"give the folder of a vocoder, or {TRAIN_ONE}")
+    if read_config(folder).get("model_type") == "speecht5_hifigan":
+        return load_speecht5_vocoder(folder)
+    return load_vocoder(folder)
+
+
+def load_speecht5_vocoder(folder: Path) -> SpeechT5Vocoder:
+    from transformers import SpeechT5HifiGan
+
+    vocoder_class: Any = SpeechT5HifiGan
+    network, report = vocoder_class.from_pretrained(folder, output_loading_info=True)
+    if wrong := sorted(report["missing_keys"]):
+        raise UserError(f"{folder}: its weights do not fit its config.json: {', '.join(wrong[:3])}")
+    return SpeechT5Vocoder(network).eval()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder}: there is no vocoder yet; {TRAIN_ONE}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({one_line(error)}); export the vocoder again") from None
+    return config
 
 
 def load_vocoder(folder: Path) -> Vocoder:
     """The vocoder in `TWIN/vocoder/`, ready to speak. Raises `UserError` where there is none."""
     config = folder / "config.json"
     try:
-        vocoder = Vocoder(**json.loads(config.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise UserError(
-            f"{folder}: there is no vocoder of the subject's own yet; train one (understudy train "
-            "model=vocoder) and export it (understudy export ckpt=CHECKPOINT)"
-        ) from None
-    except (OSError, ValueError, TypeError) as error:
+        vocoder = Vocoder(**read_config(folder))
+    except (ValueError, TypeError) as error:
         raise UserError(f"{config}: is not as it was written ({error}); export the vocoder again") from None
     weights = read_weights(folder / WEIGHTS)
     vocoder.fold_weight_norm()
@@ -37,7 +110,10 @@ def load_vocoder(folder: Path) -> Vocoder:
 
 
 def read_weights(pretrained: str | Path) -> dict[str, Tensor]:
-    """From a .safetensors file, or from a folder that holds one. Raises `UserError` where there is none."""
+    """From a .safetensors file, a folder that holds one, or a checkpoint as HiFi-GAN's authors published it.
+
+    Raises `UserError` where there are none.
+    """
     path = Path(pretrained).expanduser()
     if path.is_dir():
         found = sorted(path.glob("*.safetensors"))
@@ -46,9 +122,16 @@ def read_weights(pretrained: str | Path) -> dict[str, Tensor]:
             raise UserError(f"{path}: one .safetensors file is wanted, there is {names}; give the file")
         (path,) = found
     try:
-        return load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise UserError(f"{path}: not weights that can be read ({error}); give a .safetensors file") from None
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        weights: Any = torch.load(path, map_location="cpu", weights_only=True)
+        found_weights: dict[str, Tensor] = weights.get("generator", weights)
+        return found_weights
+    except Exception as error:  # torch raises whatever pickle and zip raise
+        raise UserError(
+            f"{path}: not weights that can be read ({one_line(error)[:120]}); give a .safetensors file, or "
+            "a generator of HiFi-GAN's authors"
+        ) from None
 
 
 def load_generator_weights(vocoder: Vocoder, weights: Mapping[str, Tensor], source: str) -> int:

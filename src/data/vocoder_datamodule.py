@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from understudy.data.edits import EDITS, apply_edits
 from understudy.data.manifest import Clip, read_manifest
 from understudy.data.sound import voice_sound
-from understudy.data.splits import Split, split_clips
+from understudy.data.speech_datamodule import SpeechDataModule
+from understudy.data.splits import Split
 from understudy.errors import UserError
 from understudy.models.tts import LogMel
 
@@ -90,12 +89,16 @@ class Wholes(Dataset[VoiceSegment]):
         return self.utterances[index].segment(0, self.utterances[index].frames)
 
 
-class VocoderDataModule(pl.LightningDataModule):
-    """Clips split by source as for speech recognition, so that the same ones are held out.
+class VocoderDataModule(SpeechDataModule):
+    """Clips with their mels, in random segments; held-out clips as a whole.
+
+    The split is that of speech recognition and of the voice with the same `transcripts` and shares. With
+    other `transcripts` it is the same but in small workspaces, where some recording has to be held out
+    whatever its name (see `split_clips`).
 
     `mels` "real" are those of the recordings; "generated" are the acoustic model's for the same words at the
-    same times, which the vocoder gets to hear when the twin speaks. The recordings are the target of both. An
-    epoch is `batches_per_epoch` batches of random segments; held-out clips are heard as a whole.
+    same times, which the vocoder gets to hear when the twin speaks. The recordings are the target of both.
+    An epoch is `batches_per_epoch` batches.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class VocoderDataModule(pl.LightningDataModule):
         *,
         workspace: str,
         mels: Literal["real", "generated"] = "real",
+        transcripts: Literal["reviewed", "all"] = "all",
         sample_rate: int = 22050,
         hop_length: int = 256,
         n_mels: int = 80,
@@ -115,59 +119,69 @@ class VocoderDataModule(pl.LightningDataModule):
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            workspace=workspace,
+            transcripts=transcripts,
+            val_share=val_share,
+            test_share=test_share,
+            batch_size=batch_size,
+            batches_per_epoch=batches_per_epoch,
+            num_workers=num_workers,
+            seed=seed,
+        )
         if mels not in ("real", "generated"):
             raise UserError(f"data.mels={mels}: there are real and generated")
-        if batch_size < 1 or batches_per_epoch < 1:
-            raise UserError(
-                f"data.batch_size={batch_size}, data.batches_per_epoch={batches_per_epoch}: give 1 or more"
-            )
         if segment_frames * hop_length < SHORTEST:
             raise UserError(
                 f"data.segment_frames={segment_frames}: too short for a spectrum; give at least "
                 f"{-(-SHORTEST // hop_length)}"
             )
-        self.workspace = Path(workspace)
         self.mels = mels
         self.log_mel = LogMel(sample_rate=sample_rate, hop_length=hop_length, n_mels=n_mels)
-        self.segment_frames = segment_frames
-        self.batch_size, self.batches_per_epoch = batch_size, batches_per_epoch
-        self.val_share, self.test_share, self.val_clips = val_share, test_share, val_clips
-        self.num_workers, self.seed = num_workers, seed
+        self.segment_frames, self.val_clips = segment_frames, val_clips
 
     @property
-    def manifest(self) -> Path:
-        name = "transcribe" if self.mels == "real" else "generate"
-        return self.workspace / "manifests" / f"{name}.jsonl"
+    def made(self) -> Path:
+        """The manifest of generated mels."""
+        return self.workspace / "manifests" / "generate.jsonl"
 
     def setup(self, stage: str | None = None) -> None:
-        if self.mels == "generated" and not self.manifest.exists():
+        super().setup(stage)
+        if self.mels == "generated":
+            self.take_generated()
+        wanted: tuple[Split, ...] = ("train", "val") if stage == "fit" else ()
+        self.utterances = {name: self.read(name) for name in wanted}
+
+    def take_generated(self) -> None:
+        """Of the split, the clips that the acoustic model has spoken."""
+        if not self.made.exists():
             raise UserError(
-                f"{self.manifest}: there are no generated mels yet; `understudy pair` makes them, "
+                f"{self.made}: there are no generated mels yet; `understudy pair` makes them, "
                 "data.mels=real learns from the recordings' own"
             )
-        listed = read_manifest(self.manifest)
-        self._lines = {clip.id: number for number, clip in enumerate(listed, start=1)}
-        clips = apply_edits(listed, self.workspace / EDITS)[0] if self.mels == "real" else listed
-        self.split = split_clips(clips, val_share=self.val_share, test_share=self.test_share)
-        wanted: tuple[Split, ...] = ("train", "val") if stage == "fit" else ("test",)
-        self.utterances = {name: self.read(self.split[name], name) for name in wanted}
-        for name, utterances in self.utterances.items():
-            if not utterances:
-                raise UserError(
-                    f"{self.manifest}: no clip to {name} with is as long as data.segment_frames="
-                    f"{self.segment_frames}; give more recordings, or shorter segments"
-                )
+        listed = read_manifest(self.made)
+        self._places = {clip.id: f"{self.made}:{line}" for line, clip in enumerate(listed, start=1)}
+        spoken = {clip.id: clip for clip in listed}
+        self.split = {
+            name: [spoken[clip.id] for clip in clips if clip.id in spoken]
+            for name, clips in self.split.items()
+        }
 
-    def read(self, clips: Sequence[Clip], name: str) -> list[Utterance]:
+    def read(self, name: Split) -> list[Utterance]:
         """Those that are long enough to draw a segment from; of those to validate on, `val_clips`."""
         found = []
-        for clip in tqdm(clips, f"reading {name}", unit="clip", delay=2, leave=False):
+        for clip in tqdm(self.split[name], f"reading {name}", unit="clip", delay=2, leave=False):
             utterance = self.utterance(clip)
             if utterance.frames >= self.segment_frames:
                 found.append(utterance)
             if name == "val" and len(found) == self.val_clips:
                 break
+        if not found:
+            listed = self.manifest if self.mels == "real" else self.made
+            raise UserError(
+                f"{listed}: no clip to {name} with is as long as data.segment_frames={self.segment_frames}; "
+                "give more recordings, or shorter segments"
+            )
         return found
 
     def utterance(self, clip: Clip) -> Utterance:
@@ -181,7 +195,7 @@ class VocoderDataModule(pl.LightningDataModule):
         return Utterance(clip.id, mel, (audio.clip(-1, 1) * FULL_SCALE).round().astype(np.int16))
 
     def generated(self, clip: Clip, shape: tuple[int, int]) -> np.ndarray:
-        place = f"{self.manifest}:{self._lines[clip.id]}"
+        place = self._places[clip.id]
         try:
             mel: np.ndarray = np.load(self.workspace / clip["mel"])
         except KeyError:
@@ -213,4 +227,4 @@ class VocoderDataModule(pl.LightningDataModule):
         return DataLoader(Wholes(self.utterances["val"]), batch_size=1)
 
     def test_dataloader(self) -> DataLoader[VoiceSegment]:
-        return DataLoader(Wholes(self.utterances["test"]), batch_size=1)
+        return DataLoader(Wholes(self.read("test")), batch_size=1)

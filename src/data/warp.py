@@ -2,12 +2,11 @@
 
 import librosa
 import numpy as np
-from scipy.fft import dct
 
+from understudy.data.spoken_distance import mel_cepstra
 from understudy.errors import UserError
 
 MAX_SLOPE = 2  # times as fast or as slow
-CEPSTRA = 13
 QUIET = 0.25  # of the way from the quietest to the loudest frames: below it nobody speaks
 
 
@@ -36,7 +35,7 @@ def alignment(mel: np.ndarray, onto: np.ndarray) -> np.ndarray:
             f"{frames} frames of speech onto {onto_frames}: would be more than {MAX_SLOPE} times as fast or "
             "as slow as it is spoken; leave this clip out, or correct its text"
         )
-    path = _path(_cepstra(mel[:, start:end]), _cepstra(onto[:, onto_start:onto_end]))
+    path = _path(_centred(mel[:, start:end]), _centred(onto[:, onto_start:onto_end]))
     places, onto_places = path[:, 0] + start, path[:, 1] + onto_start
     # the silence of both sides: from end to end
     places = np.concatenate([[0], places, [mel.shape[1] - 1]])
@@ -56,9 +55,9 @@ def _path(cepstra: np.ndarray, onto: np.ndarray) -> np.ndarray:
     return np.asarray(path[::-1])
 
 
-def _cepstra(mel: np.ndarray) -> np.ndarray:
-    """(CEPSTRA, frames) with a mean of zero: what is said, less of who says it through which microphone."""
-    found = dct(mel, axis=0, norm="ortho")[:CEPSTRA]
+def _centred(mel: np.ndarray) -> np.ndarray:
+    """Mel-cepstra with a mean of zero: what is said, less of who says it through which microphone."""
+    found = mel_cepstra(mel, loudness=True)
     centred: np.ndarray = found - found.mean(axis=1, keepdims=True)
     return centred
 

@@ -94,7 +94,7 @@ class CtcAligner:
         heard, characters, blank, between = self._hear(samples)
         spelled = [spell("".join(parts), characters) for parts in sounding if parts]
         found = align_characters(heard, spelled, blank=blank, between=between)
-        frame: Seconds = len(samples) / SAMPLE_RATE / len(heard)
+        frame = self._frame
         spans = iter([(first * frame, after * frame, sure) for first, after, sure in found])
         return _lay_out(words, [next(spans, None) if parts else None for parts in sounding])
 
@@ -109,11 +109,16 @@ class CtcAligner:
             letters = letters.replace(" ", "")
         spelled = [[between] if c == " " and between is not None else spell(c, characters) for c in letters]
         found = align_characters(heard, spelled, blank=blank)
-        frame: Seconds = len(samples) / SAMPLE_RATE / len(heard)
+        frame = self._frame
         placed = zip(letters, found, strict=bool(found))
         return tuple(
             Word(first * frame, after * frame, c, sure) for c, (first, after, sure) in placed if c != " "
         )
+
+    @property
+    def _frame(self) -> Seconds:
+        """How far a model's frames are apart; what is left over at the end has none."""
+        return float(self._model.config.inputs_to_logits_ratio / SAMPLE_RATE)
 
     def _hear(self, samples: np.ndarray) -> tuple[Tensor, dict[str, int], int, int | None]:
         """Log probabilities (frames, characters); the characters' numbers, the blank's and the space's."""

@@ -242,7 +242,7 @@ def test_who_knows_the_script_corrects_and_confirms(demo: Path, tmp_path: Path) 
 
     def clip(first: int, after: int, text: str) -> Clip:
         start, end = words[first]["start"] - 0.05, words[after - 1]["end"] + 0.05
-        return Clip("monologue_01-abc", "monologue_01-abc", start, end, {"text": text}).part(start, end)
+        return Clip("monologue-01-abc", "monologue-01-abc", start, end, {"text": text}).part(start, end)
 
     script = " ".join(shot["text"] for shot in truth["shots"]).split()
     clips = [clip(0, 5, " ".join(script[:5])), clip(5, 9, "wrongly heard")]

@@ -10,11 +10,12 @@ from conftest import run_verb
 from hums import RATE, subject_of, write_hums, write_vocoder, write_voice
 from tiny_models import tiny_ctc
 
-from understudy.data.manifest import read_manifest
+from understudy.data.manifest import Clip, read_manifest
 from understudy.data.media import SAMPLE_RATE
-from understudy.data.pairs import Pair, TwinVocoder, boundary_errors
+from understudy.data.pairs import Pair, boundary_errors, tell_boundaries
 from understudy.data.recognizers import Word
 from understudy.data.sound import clip_audio, voice_sound
+from understudy.data.twin_vocoder import TwinVocoder
 from understudy.errors import UserError
 
 CLIPS = 6
@@ -78,10 +79,10 @@ def test_pairs_are_as_long_as_the_clip_to_the_sample(paired: Path) -> None:
 
 
 def test_what_cannot_be_paired_says_why(paired: Path) -> None:
-    reasons = drops_of(paired, "generate")
-    assert reasons.keys() == {"hum_1", "hum_2"}
-    assert reasons["hum_1"].startswith("is too long to be said in 0.8"), "whatever its text has in it"
-    assert reasons["hum_2"].startswith("there is nothing in it to say")
+    assert drops_of(paired, "generate") == {
+        "hum_1": "has more sounds than there is time for",
+        "hum_2": "there is nothing in it to say",
+    }
 
 
 def test_words_that_are_off_are_no_pair(paired: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,9 +95,24 @@ def test_words_that_are_off_are_no_pair(paired: Path, capsys: pytest.CaptureFixt
     assert set(drops_of(paired, "pairs").values()) == {f"words are more than {limit:g} s off"}
     every, some = json.loads((paired / "manifests" / "pairs.json").read_text())
     assert (every["clips"], some["clips"]) == (CLIPS - 2, len(kept))
+    shares = every["share"], some["share"]
+    assert shares == ((CLIPS - 2) / CLIPS, len(kept) / CLIPS), "of all that have a text"
     assert some["p95 (s)"] <= every["max (s)"]
     assert (paired / "pairs.png").exists()
     assert "p95 (s)" in told
+
+
+@pytest.mark.parametrize("made", [0, 1])
+def test_where_no_pair_is_left_it_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], made: int
+) -> None:
+    pairs = [Clip("one", "one", 0.0, 1.0, {"boundary_errors": [0.1, 0.3]})] * made
+    tell_boundaries(pairs, [], tmp_path, of=4)
+    assert "no pairs  of 4 clips that have a text" in capsys.readouterr().out
+    told = (tmp_path / "manifests" / "pairs.json").read_text()
+    every, kept = json.loads(told, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert (every["clips"], every["share"], every["max (s)"]) == (made, made / 4, 0.3 if made else None)
+    assert (kept["clips"], kept["share"], kept["p95 (s)"]) == (0, 0.0, None)
 
 
 def test_what_is_done_is_not_done_again(paired: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,14 +123,20 @@ def test_what_is_done_is_not_done_again(paired: Path, capsys: pytest.CaptureFixt
 
 
 def test_it_stops_where_a_vocoder_has_what_it_needs(hums: Path, tmp_path: Path) -> None:
-    for name in ("decode", "twin", "aligner"):
-        (tmp_path / name).symlink_to(hums / name)
+    (tmp_path / "twin").mkdir()
     (tmp_path / "manifests").mkdir()
+    for name in ("decode", "twin/tts", "aligner"):
+        (tmp_path / name).symlink_to(hums / name)
     for name in ("edits.jsonl", "manifests/transcribe.jsonl"):
         (tmp_path / name).write_bytes((hums / name).read_bytes())
     assert run_verb("pair", *settings(tmp_path, "until=generate")) == 0
     assert (tmp_path / "manifests" / "generate.jsonl").exists()
     assert not (tmp_path / "manifests" / "pair.jsonl").exists()
+    with pytest.raises(UserError, match=r"twin/vocoder: there is no vocoder yet; train one .* and export it"):
+        run_verb("pair", *settings(tmp_path))
+    (tmp_path / "twin" / "tts").unlink()
+    with pytest.raises(UserError, match=r"twin/tts: there is no voice yet; train one .* and export it"):
+        run_verb("pair", *settings(tmp_path, "until=generate"))
     with pytest.raises(UserError, match="until=pears: there is no such stage; the stages are generate"):
         run_verb("pair", *settings(tmp_path, "until=pears"))
 

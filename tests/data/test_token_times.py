@@ -19,6 +19,19 @@ def test_tokens_of_a_word_share_its_time_and_pauses_have_what_is_between() -> No
     assert (found[1:, 0] >= found[:-1, 0]).all()
 
 
+@pytest.mark.parametrize("word", ["yes—no,", "a,b,c,", "3/4/2024,"])
+def test_a_pause_within_a_word_is_a_part_of_it(word: str) -> None:
+    said = Pronouncer().tokens(f"bin {word} now")
+    inside = said.word_of.index(1), len(said.word_of) - 1 - said.word_of[::-1].index(1)
+    assert set(said.word_of[inside[0] : inside[1]]) == {1, -1}, "or this tests nothing"
+    found = expected(said, [(0.0, 0.2, "bin"), (0.3, 0.9, word), (1.0, 1.2, "now")], 150, 100)
+    borders = np.linspace(30, 90, inside[1] - inside[0] + 2)
+    np.testing.assert_allclose(found[inside[0] : inside[1] + 1, 0], borders[:-1], atol=1e-4)
+    np.testing.assert_allclose(found[inside[0] : inside[1] + 1, 1], borders[1:], atol=1e-4)
+    np.testing.assert_allclose(found[inside[1] + 1, :2], (90, 100))
+    assert (found[1:, 0] >= found[:-1, 1] - 1e-4).all(), "one after the other"
+
+
 def test_times_beyond_the_recording_or_overlapping_give_spans_within_it() -> None:
     words = [(-0.2, 0.6, "bin"), (0.5, 0.7, "blue,"), (0.7, 9.0, "now")]
     found = expected(SAID, words, frames=100, frames_a_second=100)

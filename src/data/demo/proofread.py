@@ -33,7 +33,9 @@ def proofread(workspace: Path) -> int:
 def said_in(clip: Clip, recordings: Path) -> str:
     """The script's words, punctuation and all, that are spoken between a clip's ends."""
     recording = clip.source.rpartition("-")[0]  # without the hash of its content
-    truth = json.loads((recordings / f"{recording}.truth.json").read_text("utf-8"))
+    # a source's name has no underscores
+    truths = {path.name.replace("_", "-"): path for path in recordings.glob("*.truth.json")}
+    truth = json.loads(truths[f"{recording}.truth.json"].read_text("utf-8"))
     script = " ".join(shot["text"] for shot in truth["shots"] if shot["speaker"]).split()
     words = zip(truth["words"], script, strict=True)
     return " ".join(word for t, word in words if clip.start < (t["start"] + t["end"]) / 2 < clip.end)
