@@ -38,6 +38,22 @@ class KeepConfig(pl.Callback):
         checkpoint[CONFIG] = self.config
 
 
+class LateBest(pl.callbacks.ModelCheckpoint):
+    """The best checkpoint after the step `after`: what is learnt before it is learnt for something else."""
+
+    def __init__(self, *, after: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.after = after
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.global_step > self.after:
+            super().on_train_epoch_end(trainer, pl_module)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.global_step > self.after:
+            super().on_validation_end(trainer, pl_module)
+
+
 class AtomicCheckpoints(TorchCheckpointIO):
     """A checkpoint is the old one or the new one, whenever the machine stops.
 
@@ -82,6 +98,16 @@ def module_class(model: Mapping[Any, Any]) -> type[TwinModule]:
     found = get_class(model["_target_"])
     assert issubclass(found, TwinModule)
     return found
+
+
+def base_of(checkpoint: dict[str, Any]) -> str:
+    """The model that a run began with, by name: a hub's, or a file's or folder's without where it lies."""
+    pretrained = checkpoint[CONFIG]["model"]["pretrained"]
+    if not pretrained:
+        return "nothing"
+    path = Path(pretrained)
+    is_of_hub = len(path.parts) == 2 and not path.suffix and not path.exists()
+    return str(pretrained) if is_of_hub else path.name
 
 
 def load_module(checkpoint: dict[str, Any], **replaced: Any) -> TwinModule:

@@ -13,7 +13,6 @@ from understudy.errors import UserError
 from understudy.tables import print_table, write_json
 from understudy.train.checkpoint import CONFIG, load_module, read_checkpoint
 from understudy.train.tts import VoiceTraining
-from understudy.train.voice_metrics import VoiceMetrics
 
 
 def evaluate(
@@ -24,23 +23,23 @@ def evaluate(
     callbacks: dict[str, dict[str, pl.Callback]],
     landmarker: Landmarker,
     listening: dict[str, Any],
-    vocoder: str,
+    vocoder: str | None,
     data: dict[str, Any],
     threads: int | None,
 ) -> int:
     """Print the module's table over the test split; write it and pictures to `RUN/evaluation/`.
 
     The data is the checkpoint's own, taken from `workspace`; `data` changes single settings of it,
-    `callbacks` are those of each role. A voice is heard through `vocoder`, if that folder is there, by
-    what `VoiceMetrics` has for `listening`.
+    `callbacks` are those of each role. A voice is heard through `vocoder`, by what `VoiceMetrics` has for
+    `listening`.
     """
     if threads:
         torch.set_num_threads(threads)
     checkpoint = read_checkpoint(ckpt)
-    spoken = {"vocoder": vocoder} if Path(vocoder).exists() else {}
-    module = load_module(checkpoint, landmarker=landmarker, **spoken)
+    module = load_module(checkpoint, landmarker=landmarker)
     if isinstance(module, VoiceTraining):
-        module.metrics = VoiceMetrics(log_mel=module.log_mel, **listening)
+        module.listen_by(listening)
+        hear(module, vocoder, own=Path(workspace) / "twin" / "vocoder")
     settings = checkpoint[CONFIG]["data"]
     if unknown := data.keys() - settings.keys():
         known = ", ".join(k for k in settings if not k.startswith("_"))
@@ -57,3 +56,20 @@ def evaluate(
     write_json(folder / "metrics.json", {"ckpt": str(ckpt), "step": checkpoint["global_step"], **values})
     print(f"metrics and pictures  {folder}")
     return 0
+
+
+def hear(module: VoiceTraining, vocoder: str | None, *, own: Path) -> None:
+    """Through the vocoder that is given; else the twin's own, the checkpoint's or none, whichever fits first.
+
+    Raises `UserError` for one that is given and is not there or does not fit.
+    """
+    names = [vocoder] if vocoder else [str(own) if own.is_dir() else None, module.vocoder_name]
+    for name in [*filter(None, names), None]:
+        try:
+            module.hear_through(name, setting="vocoder")
+            break
+        except UserError as error:
+            if vocoder:
+                raise
+            print(f"passed over: {error}")
+    print(f"heard through {name or 'Griffin-Lim'}")

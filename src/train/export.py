@@ -1,10 +1,9 @@
 """The verb `export`: a checkpoint becomes a part of the twin, in plain files."""
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from understudy.data.replace_folder import replaced
 from understudy.train.checkpoint import load_module, read_checkpoint
 from understudy.train.export_asr import export_asr
 from understudy.train.export_sda import export_sda
@@ -24,25 +23,7 @@ def export(*, ckpt: str, twin: str, onnx: bool = True, chunk: int = 5) -> int:
     checkpoint = read_checkpoint(ckpt)
     module = load_module(checkpoint, landmarker=None)
     folder = Path(twin) / module.role
-    partial, former = folder.with_name(f".{module.role}.partial"), folder.with_name(f".{module.role}.former")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    if former.exists():  # an export that was killed
-        _put_back(former, folder)
-    try:
+    with replaced(folder) as partial:
         WRITERS[module.role](module, checkpoint, partial, onnx=onnx, chunk=chunk)
-        if folder.exists():
-            os.replace(folder, former)
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        _put_back(former, folder)
     print(f"twin  {folder.parent}")
     return 0
-
-
-def _put_back(former: Path, folder: Path) -> None:
-    """The former export takes its place again unless a new one has it."""
-    if former.exists() and not folder.exists():
-        os.replace(former, folder)
-    shutil.rmtree(former, ignore_errors=True)

@@ -14,7 +14,7 @@ from understudy.data.text import spoken
 from understudy.data.training_notes import write_training
 from understudy.train.asr import SpeechRecognition
 from understudy.train.asr_ctc import CtcTraining
-from understudy.train.checkpoint import CONFIG
+from understudy.train.checkpoint import base_of
 from understudy.train.module import TwinModule
 from understudy.train.onnx_file import check_parity, run_onnx, write_onnx
 
@@ -50,7 +50,7 @@ def export_asr(
     kind = module.save_pretrained(folder)
     sentences = [" ".join(spoken(text, module.language)) for text in module.heard["texts"]]
     (folder / SENTENCES).write_text("".join(f"{s}\n" for s in sentences), encoding="utf-8")
-    base = checkpoint[CONFIG]["model"]["pretrained"] or "nothing"
+    base = base_of(checkpoint)
     write_training(folder, base=base, language=module.language, clips=module.heard["clips"])
     card = CARD.format(
         model=kind,

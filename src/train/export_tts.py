@@ -12,7 +12,7 @@ from understudy.data.lexicon import LEXICON
 from understudy.data.training_notes import write_training
 from understudy.models.tts import FastSpeech
 from understudy.models.tts.fastspeech import token_of_frame, whole_frames
-from understudy.train.checkpoint import CONFIG
+from understudy.train.checkpoint import CONFIG, base_of
 from understudy.train.module import TwinModule
 from understudy.train.onnx_file import check_parity, run_onnx, write_onnx
 from understudy.train.tts import VoiceTraining
@@ -52,7 +52,7 @@ def export_tts(
     lexicon = settings["pronouncer"].get("lexicon")
     if lexicon and Path(lexicon).exists():
         shutil.copyfile(lexicon, folder / LEXICON)
-    base = settings["pretrained"] or "nothing"
+    base = base_of(checkpoint)
     write_training(folder, base=base, language=module.pronouncer.language, clips=module.spoken["clips"])
     card = CARD.format(
         model=kind,

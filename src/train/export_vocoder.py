@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from understudy.data.training_notes import write_training
 from understudy.data.twin_vocoder import WEIGHTS
 from understudy.models.vocoder import Vocoder
-from understudy.train.checkpoint import CONFIG
+from understudy.train.checkpoint import CONFIG, base_of
 from understudy.train.module import TwinModule
 from understudy.train.onnx_file import check_parity, run_onnx, write_onnx
 from understudy.train.vocoder import VocoderTraining
@@ -53,7 +53,7 @@ def export_vocoder(
     config = defaults | {k: v for k, v in model["generator"].items() if not k.startswith("_")}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     save_file(vocoder.state_dict(), folder / WEIGHTS)
-    base = Path(model["pretrained"]).name if model["pretrained"] else "nothing"
+    base = base_of(checkpoint)
     write_training(folder, base=base, language=None, clips=module.heard)
     card = CARD.format(
         sample_rate=vocoder.sample_rate,

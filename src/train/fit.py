@@ -74,7 +74,7 @@ def fit(
         raise KeyboardInterrupt from None
     if last.exists() and not last.with_stem("best").exists():
         shutil.copy(last, last.with_stem("best"))
-        print("never validated (see trainer.check_val_every_n_epoch): best.ckpt is the last one")
+        print("no validation counted (see trainer.check_val_every_n_epoch): best.ckpt is the last one")
     print(f"checkpoints  {last.parent}")
     return 0
 

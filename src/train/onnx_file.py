@@ -23,7 +23,8 @@ def write_onnx(
     output_names: Sequence[str],
     dynamic_shapes: dict[str, Any] | None = None,
 ) -> None:
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for talkative in ("torch.onnx", "onnxscript", "onnx_ir"):
+        logging.getLogger(talkative).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's notes to its own makers
         torch.onnx.export(

@@ -1,9 +1,9 @@
 """What training of every kind of voice has in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +12,8 @@ from tqdm import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
 from understudy.data.pronounce import FrontEnd
-from understudy.data.speecht5 import vocoder_of
+from understudy.data.training_notes import learnt_from
+from understudy.data.twin_vocoder import vocoder_of
 from understudy.data.voice_datamodule import VoiceBatch, VoiceDataModule
 from understudy.errors import UserError
 from understudy.models.tts import LogMel
@@ -25,10 +26,19 @@ from understudy.train.voice_metrics import Synthesis, VoiceMetrics
 SPOKEN = "spoken"  # in a checkpoint: which clips the voice was made from, and its alphabet
 
 
+class Lesson(NamedTuple):
+    """What is to be learnt from a batch."""
+
+    losses: dict[str, Tensor]  # their sum is trained on
+    alignments: Sequence[Tensor] = ()  # of each clip which token is said when, (tokens, frames)
+
+
 class VoiceTraining(TwinModule, ABC):
     """Text in, a mel spectrogram out; losses and distances to held-out recordings at every validation.
 
-    The network is made by `configure_model`, not before: settings alone cost nothing to make.
+    What is said there is heard through `vocoder`, without one through Griffin-Lim; `listening` is what else
+    `VoiceMetrics` is given to measure it with. The network is made by `configure_model`, not before: settings
+    alone cost nothing to make.
     """
 
     role = "tts"
@@ -41,6 +51,7 @@ class VoiceTraining(TwinModule, ABC):
         pronouncer: FrontEnd,
         log_mel: LogMel,
         vocoder: str | None,
+        listening: Mapping[str, Any] | None,
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
         warmup_steps: int,
         decay_steps: int,
@@ -53,22 +64,22 @@ class VoiceTraining(TwinModule, ABC):
         self.make_optimizer = optimizer
         self.warmup_steps, self.decay_steps = warmup_steps, decay_steps
         self.seed = seed
-        self.metrics: VoiceMetrics = VoiceMetrics(log_mel=log_mel)
+        self.listen_by(listening or {})
         self.spoken: dict[str, Any] = {}
+        self.vocoder: Any = None
+        self.vocoder_heard: set[str] = set()  # clips that the vocoder has learnt from
 
     @abstractmethod
-    def losses(self, batch: VoiceBatch) -> dict[str, Tensor]:
-        """What is trained on: the sum of these."""
-
-    @abstractmethod
-    def alignments(self, batch: VoiceBatch, mel: Tensor, said: Sequence[Speech]) -> Sequence[Tensor]:
-        """Of each clip which token is said when: (tokens, frames)."""
+    def lesson(self, batch: VoiceBatch) -> Lesson:
+        """Losses; and alignments, where they are found with the recording and not in speaking."""
 
     @abstractmethod
     def save(self, folder: Path) -> str:
         """Everything that speaking needs, as plain files; gives the model's class."""
 
     def setup(self, stage: str) -> None:
+        if not self.vocoder:
+            self.hear_through(self.vocoder_name)
         # data without a datamodule is for whoever gives it to check
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, VoiceDataModule):
@@ -85,9 +96,9 @@ class VoiceTraining(TwinModule, ABC):
             self.meet(data)
         elif self.spoken:  # the split may have changed with the clips
             seen = {name for part in ("train", "val") for name in self.spoken["clips"][part]}
-            data.split["test"] = data.without(
-                data.split["test"], lambda clip: "the model has learnt from it" if clip.id in seen else None
-            )
+            learnt = dict.fromkeys(self.vocoder_heard, "the vocoder has learnt from it")
+            learnt |= dict.fromkeys(seen, "the model has learnt from it")
+            data.split["test"] = data.without(data.split["test"], lambda clip: learnt.get(clip.id))
 
     def meet(self, data: VoiceDataModule) -> None:
         """Look at the voice before the first step."""
@@ -101,7 +112,7 @@ class VoiceTraining(TwinModule, ABC):
     def training_step(self, batch: VoiceBatch, batch_idx: int) -> Tensor:
         # chance depends on the step alone, so a run that is resumed draws what it would have drawn
         torch.manual_seed((self.seed * 1_000_003 + self.current_epoch * 10_007 + batch_idx) % 2**32)
-        return self.log_losses("train", self.losses(batch), len(batch["text"]))
+        return self.log_losses("train", self.lesson(batch).losses, len(batch["text"]))
 
     def log_losses(self, split: str, losses: dict[str, Tensor], size: int) -> Tensor:
         """Log each and all together, and give their sum."""
@@ -111,23 +122,37 @@ class VoiceTraining(TwinModule, ABC):
         self.log(f"loss/{split}", loss.detach(), batch_size=size, prog_bar=True)
         return loss
 
-    def on_validation_start(self) -> None:
-        if not hasattr(self, "_listening"):
-            name = self.vocoder_name
+    def listen_by(self, listening: Mapping[str, Any]) -> None:
+        """Measure what is said by these arguments of `VoiceMetrics`."""
+        language = self.pronouncer.language
+        self.metrics: VoiceMetrics = VoiceMetrics(log_mel=self.log_mel, language=language, **listening)
+
+    def hear_through(self, name: str | None, *, setting: str = "model.vocoder") -> None:
+        """Raises `UserError` for a vocoder that is not there, or not for this voice."""
+        try:
             vocoder = vocoder_of(name) if name else GriffinLim(self.log_mel)
-            if name and vocoder.sample_rate != self.sample_rate:
+        except UserError as error:
+            raise UserError(f"{setting}={error}") from None
+        if name:
+            own, other = ((one.sample_rate, one.n_mels, one.hop_length) for one in (self.log_mel, vocoder))
+            if own != other:
                 raise UserError(
-                    f"model.vocoder={name}: makes {vocoder.sample_rate} Hz, the voice {self.sample_rate}"
+                    f"{setting}={name}: makes {other[0]} Hz of {other[1]} mel bands in steps of {other[2]} "
+                    f"samples, the voice is of {own[0]} Hz, {own[1]} and {own[2]}; train a vocoder for it"
                 )
-            self._listening = [vocoder]  # not a part of what is trained: kept out of the module's own parts
-        self._listening[0].to(self.device)
+        self.vocoder = [vocoder]  # in a list it is no part of what is trained and saved
+        self.vocoder_heard = learnt_from(Path(name).expanduser()) if name else set()
+
+    def on_validation_start(self) -> None:
+        self.vocoder[0].to(self.device)
 
     def on_validation_epoch_start(self) -> None:
         self.metrics.reset()
 
     def validation_step(self, batch: VoiceBatch, batch_idx: int) -> Synthesis:
-        self.log_losses("val", self.losses(batch), len(batch["text"]))
-        found = self.synthesis(batch)
+        lesson = self.lesson(batch)
+        self.log_losses("val", lesson.losses, len(batch["text"]))
+        found = self.synthesis(batch, lesson.alignments)
         self.metrics.update(found, batch["text"])
         return found
 
@@ -141,30 +166,29 @@ class VoiceTraining(TwinModule, ABC):
             mel: Tensor = self.log_mel(batch["audio"].float())
         return mel * mask(batch["frames"], mel.shape[2]).unsqueeze(1)
 
-    def synthesis(self, batch: VoiceBatch) -> Synthesis:
-        """What the voice makes of each text, beside the real; tells where it lost its way, and how often."""
+    def synthesis(self, batch: VoiceBatch, alignments: Sequence[Tensor]) -> Synthesis:
+        """What the voice makes of each text, beside the real; tells where it lost its way."""
         mel = self.mel_of(batch)
         ids = zip(batch["ids"], batch["id_lengths"].tolist(), strict=True)
         said: list[Speech] = [self.network.synthesize(row[:length]) for row, length in ids]
         for clip, tokens, speech in zip(batch["clip"], batch["tokens"], said, strict=True):
             if speech.trouble and not self.trainer.sanity_checking:
                 tqdm.write(f"{clip}: {self.named(speech.trouble, tokens)}")
-        lost = sum(speech.trouble is not None for speech in said)
-        self.log("trouble/val", lost / len(said), batch_size=len(said))
         frames = batch["frames"].tolist()
         return Synthesis(
             clip=batch["clip"],
             tokens=batch["tokens"],
             mel=[row[:, :length] for row, length in zip(mel, frames, strict=True)],
             found=[speech.mel for speech in said],
-            alignment=self.alignments(batch, mel, said),
+            alignment=alignments or [speech.alignment for speech in said if speech.alignment is not None],
+            trouble=[speech.trouble is not None for speech in said],
             sound=[self.vocode(speech) for speech in said],
             real=[row[: n * self.hop_length] for row, n in zip(batch["audio"], frames, strict=True)],
         )
 
     def vocode(self, speech: Speech) -> Tensor:
         with torch.autocast(self.device.type, enabled=False):
-            sound: Tensor = self._listening[0](speech.mel[None].float())[0]
+            sound: Tensor = self.vocoder[0](speech.mel[None].float())[0]
         return sound
 
     @staticmethod
@@ -185,6 +209,6 @@ class VoiceTraining(TwinModule, ABC):
         if self.spoken and self.spoken != before:
             raise UserError(
                 "clips or the alphabet of sounds have changed since this run was begun; run=NAME starts "
-                "another, model.pretrained=RUN/checkpoints/best.ckpt from what this one has learnt"
+                "another, model.pretrained=WORKSPACE/twin/tts from what this one has learnt, once exported"
             )
         self.spoken = before

@@ -1,24 +1,25 @@
 """Training of FastSpeech 2, which finds for itself when each phone is said."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from speechbrain.lobes.models.FastSpeech2 import BinaryAlignmentLoss, ForwardSumLoss
 from torch import Tensor
 from torch.optim import Optimizer
 
 from understudy.data.pronounce import Pronouncer
 from understudy.data.twin_tts import ACOUSTIC, FASTSPEECH
+from understudy.data.twin_vocoder import read_weights
 from understudy.data.voice_datamodule import VoiceBatch, VoiceDataModule
 from understudy.errors import UserError
-from understudy.models.tts import FastSpeech, LogMel, Speech
+from understudy.models.tts import FastSpeech, LogMel
 from understudy.models.tts.fastspeech import Taught, mask
 from understudy.train.checkpoint import read_checkpoint
-from understudy.train.tts import SPOKEN, VoiceTraining
+from understudy.train.tts import SPOKEN, Lesson, VoiceTraining
 
 EMBEDDING = "net.encPreNet.token_embedding.Embedding.weight"
 MET = 200  # clips that are looked at for how high and how loud the voice is
@@ -39,6 +40,7 @@ class FastSpeechTraining(VoiceTraining):
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
         pretrained: str | None = None,
         vocoder: str | None = None,
+        listening: Mapping[str, Any] | None = None,
         mel_weight: float = 2.0,
         duration_weight: float = 1.0,
         pitch_weight: float = 0.1,
@@ -54,6 +56,7 @@ class FastSpeechTraining(VoiceTraining):
             pronouncer=pronouncer,
             log_mel=LogMel(n_mels=network.get("n_mels", 80)),
             vocoder=vocoder,
+            listening=listening,
             optimizer=optimizer,
             warmup_steps=warmup_steps,
             decay_steps=decay_steps,
@@ -85,15 +88,11 @@ class FastSpeechTraining(VoiceTraining):
         mels = [self.log_mel(torch.from_numpy(one.samples)[None])[0] for one in met]
         self.network.set_voice(hertz, torch.cat(mels, dim=1))
 
-    def teach(self, batch: VoiceBatch, mel: Tensor) -> Taught:
+    def lesson(self, batch: VoiceBatch) -> Lesson:
+        mel = self.mel_of(batch)
         taught: Taught = self.network(
             batch["ids"], batch["id_lengths"], mel, batch["frames"], batch["pitch"], batch["expected"]
         )
-        return taught
-
-    def losses(self, batch: VoiceBatch) -> dict[str, Tensor]:
-        mel = self.mel_of(batch)
-        taught = self.teach(batch, mel)
         alignment = taught.alignment
         said = mask(batch["id_lengths"], batch["ids"].shape[1])
         sounding = mask(batch["frames"], mel.shape[2]).unsqueeze(1)
@@ -115,12 +114,8 @@ class FastSpeechTraining(VoiceTraining):
         }
         if self.global_step > self.binary_starts or not self.training:
             losses["binary"] = self.binary_weight * self.binary(alignment.hard, alignment.soft)
-        return losses
-
-    def alignments(self, batch: VoiceBatch, mel: Tensor, said: Sequence[Speech]) -> list[Tensor]:
-        soft = self.teach(batch, mel).alignment.soft
-        sizes = zip(batch["frames"].tolist(), batch["id_lengths"].tolist(), strict=True)
-        return [row[:frames, :tokens].T for row, (frames, tokens) in zip(soft, sizes, strict=True)]
+        sizes = zip(alignment.soft, batch["frames"].tolist(), batch["id_lengths"].tolist(), strict=True)
+        return Lesson(losses, [soft[:frames, :tokens].T for soft, frames, tokens in sizes])
 
     def save(self, folder: Path) -> str:
         config = {
@@ -141,13 +136,18 @@ def take_over(network: FastSpeech, pretrained: str, alphabet: tuple[str, ...]) -
     Raises `UserError` for what is no voice, or one of another size.
     """
     path = Path(pretrained).expanduser()
+    other = UserError(
+        f"model.pretrained={pretrained}: is no FastSpeech; give a .ckpt or the twin/tts of one "
+        "(model=tts_speecht5 goes on with a SpeechT5)"
+    )
     if path.is_dir():
         if not (path / ACOUSTIC).is_file():
-            raise UserError(
-                f"model.pretrained={path}: holds no acoustic.safetensors; give a twin/tts or a .ckpt"
-            )
-        weights = load_file(path / ACOUSTIC)
-        known = json.loads((path / "config.json").read_text("utf-8"))["alphabet"]
+            raise other
+        weights = read_weights(path / ACOUSTIC)
+        try:
+            known = json.loads((path / "config.json").read_text("utf-8"))["alphabet"]
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{path}/config.json: is not as it was written ({error}); export again") from None
     else:
         checkpoint = read_checkpoint(path, role="tts")
         prefix = "network."
@@ -157,6 +157,8 @@ def take_over(network: FastSpeech, pretrained: str, alphabet: tuple[str, ...]) -
             if name.startswith(prefix)
         }
         known = checkpoint[SPOKEN]["alphabet"]
+    if EMBEDDING not in weights:
+        raise other
     own = network.state_dict()
     embedding = own[EMBEDDING].clone()
     for row, symbol in enumerate(alphabet):

@@ -24,9 +24,9 @@ from understudy.data.speecht5 import (
 from understudy.data.voice_datamodule import VoiceBatch, VoiceDataModule
 from understudy.errors import UserError
 from understudy.models.tts.mel import LogMel
-from understudy.models.tts.speech import Speech, Trouble
+from understudy.models.tts.speech import Trouble
 from understudy.models.tts.speecht5 import SpeechT5, SpeechT5Mel
-from understudy.train.tts import VoiceTraining
+from understudy.train.tts import Lesson, VoiceTraining
 
 MET = 50  # clips whose mean the voice is, where there is no reference
 
@@ -53,6 +53,7 @@ class SpeechT5Training(VoiceTraining):
         encoder: SpeakerEncoder | None = None,
         mel: LogMel | None = None,
         vocoder: str | None = None,
+        listening: Mapping[str, Any] | None = None,
         warmup_steps: int = 100,
         decay_steps: int = 0,
         seed: int = 0,
@@ -61,6 +62,7 @@ class SpeechT5Training(VoiceTraining):
             pronouncer=pronouncer,
             log_mel=mel or SpeechT5Mel(),
             vocoder=vocoder,
+            listening=listening,
             optimizer=optimizer,
             warmup_steps=warmup_steps,
             decay_steps=decay_steps,
@@ -99,16 +101,13 @@ class SpeechT5Training(VoiceTraining):
             vector = unit(np.mean([encoder(clip_audio(clip, data.workspace)) for clip in clips], axis=0))
         self.network.set_voice(torch.from_numpy(vector))
 
-    def losses(self, batch: VoiceBatch) -> dict[str, Tensor]:
+    def lesson(self, batch: VoiceBatch) -> Lesson:
         arguments = batch["ids"], batch["id_lengths"], self.mel_of(batch), batch["frames"]
         if self.training:
-            return {"speecht5": self.network.loss(*arguments)}
+            return Lesson({"speecht5": self.network.loss(*arguments)})
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.seed)  # it never stops to draw chance: validations shall be comparable
-            return {"speecht5": self.network.loss(*arguments)}
-
-    def alignments(self, batch: VoiceBatch, mel: Tensor, said: Sequence[Speech]) -> list[Tensor]:
-        return [speech.alignment for speech in said if speech.alignment is not None]
+            return Lesson({"speecht5": self.network.loss(*arguments)})
 
     @staticmethod
     def named(trouble: Trouble, tokens: Sequence[str]) -> str:
@@ -118,5 +117,6 @@ class SpeechT5Training(VoiceTraining):
         return f"{trouble.what} at {word!r} after {trouble.after:.1f} seconds"
 
     def save(self, folder: Path) -> str:
-        save_speecht5(self.network, self.processor, self.log_mel, folder)
+        language = self.pronouncer.language
+        save_speecht5(self.network, self.processor, self.log_mel, folder, language=language)
         return type(self.network.network).__name__

@@ -5,7 +5,8 @@ Synthesis", NeurIPS 2020, with judges of spectra in place of those of pooled wav
 """
 
 import copy
-from collections.abc import Callable, Iterable
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -31,13 +32,15 @@ from understudy.train.vocoder_losses import discriminators_loss, feature_loss, g
 from understudy.train.vocoder_metrics import VocoderMetrics
 
 HEARD = "heard"  # in a checkpoint: the clips of each split
+BEGAN_WITH = "began_with"  # in a checkpoint: the hash of the pretrained weights
 
 
 class VocoderTraining(TwinModule):
     """The GAN. A step trains the discriminators, then the generator.
 
     Before the step `adversarial_from` there are no judges, only distances of spectra: from nothing that
-    learns faster, and in half the time. A `pretrained` generator is a .safetensors file or a folder with one.
+    learns faster, and in half the time. A `pretrained` generator is a .safetensors file or a folder with one;
+    beside what becomes of it stands what it was before, as long as that file is what it was.
     """
 
     role = "vocoder"
@@ -80,22 +83,29 @@ class VocoderTraining(TwinModule):
         )
         self.metrics = VocoderMetrics(self.log_mel)
         self.heard: dict[str, list[str]] = {}
-        # in a dictionary they are no part of what is trained and saved
-        self._baselines: dict[str, nn.Module] = {"griffin_lim": GriffinLim(self.log_mel)}
+        self.began_with: str | None = None
+        # in a dictionary it is no part of what is trained and saved
+        self._baseline: dict[str, nn.Module] = {}
 
     def setup(self, stage: str) -> None:
-        if self.pretrained:
-            before = self.generator if stage == "fit" else copy.deepcopy(self.generator)
-            weights = read_weights(self.pretrained)
-            taken = load_generator_weights(before, weights, self.pretrained)
-            total = len(before.state_dict())
-            print(f"pretrained   {self.pretrained}: {taken} of {total} tensors of the generator")
-            # a generator that was given only its first layers cannot speak yet
-            if taken == total:
-                self._baselines = {"before": copy.deepcopy(before).eval()}
         data = getattr(self.trainer, "datamodule", None)
-        if stage == "fit" and isinstance(data, VocoderDataModule):
+        if not isinstance(data, VocoderDataModule):
+            return
+        if stage == "fit":
             self.heard = {name: [clip.id for clip in clips] for name, clips in data.split.items()}
+        elif self.heard:  # the split may have changed with the clips
+            seen = {name for part in ("train", "val") for name in self.heard[part]}
+            data.split["test"] = data.without(
+                data.split["test"], lambda clip: "the model has learnt from it" if clip.id in seen else None
+            )
+
+    def on_fit_start(self) -> None:
+        if self.pretrained and self.began_with is None:  # a checkpoint has weights of its own
+            weights = read_weights(self.pretrained)
+            taken = load_generator_weights(self.generator, weights, self.pretrained)
+            total = len(self.generator.state_dict())
+            print(f"pretrained   {self.pretrained}: {taken} of {total} tensors of the generator")
+            self.began_with = digest(weights)
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:
         judges = [*self.period_discriminator.parameters(), *self.resolution_discriminator.parameters()]
@@ -166,6 +176,27 @@ class VocoderTraining(TwinModule):
         for net in (self.period_discriminator, self.resolution_discriminator):
             net.requires_grad_(not frozen)
 
+    def on_validation_start(self) -> None:
+        if not self._baseline:
+            before = self.before()
+            self._baseline = {"before": before} if before else {"griffin_lim": GriffinLim(self.log_mel)}
+
+    def before(self) -> Vocoder | None:
+        """The pretrained generator; none where it cannot speak by itself, or where its file has changed."""
+        if not self.pretrained:
+            return None
+        try:
+            weights = read_weights(self.pretrained)
+        except UserError:
+            weights = {}
+        if digest(weights) != self.began_with:
+            print(f"{self.pretrained}: is not what this run began with any more; not measured beside it")
+            return None
+        before = copy.deepcopy(self.generator)
+        # of another kind of vocoder only the first layers are taken
+        whole = load_generator_weights(before, weights, self.pretrained) == len(before.state_dict())
+        return before.eval() if whole else None
+
     def on_validation_epoch_start(self) -> None:
         self.metrics.reset()
 
@@ -174,7 +205,7 @@ class VocoderTraining(TwinModule):
         mel, real, clip = batch["mel"], batch["audio"], batch["clip"][0]
         fake = self.generator(mel).float()
         self.metrics.compare("tuned", fake, real, clip)
-        for who, baseline in self._baselines.items():
+        for who, baseline in self._baseline.items():
             if not self.metrics.knows(clip, who):
                 self.metrics.compare(who, baseline.to(mel.device)(mel).float(), real, clip)
         return {"audio": fake}
@@ -183,12 +214,14 @@ class VocoderTraining(TwinModule):
         for who, values in self.metrics.summary().items():
             self.log_dict({f"{name}/{who}": value for name, value in values.items()}, prog_bar=who == "tuned")
 
+    on_test_start = on_validation_start
     test_step = validation_step
     on_test_epoch_start = on_validation_epoch_start
     on_test_epoch_end = on_validation_epoch_end
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[HEARD] = self.heard
+        checkpoint[BEGAN_WITH] = self.began_with
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.heard and self.heard != checkpoint[HEARD]:
@@ -197,3 +230,12 @@ class VocoderTraining(TwinModule):
                 "model.pretrained=WORKSPACE/twin/vocoder from what this one has learnt, once it is exported"
             )
         self.heard = checkpoint[HEARD]
+        self.began_with = checkpoint.get(BEGAN_WITH, "")
+
+
+def digest(weights: Mapping[str, Tensor]) -> str:
+    """Other weights have another one."""
+    found = hashlib.sha256()
+    for name in sorted(weights):
+        found.update(name.encode() + weights[name].flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()

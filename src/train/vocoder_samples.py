@@ -1,5 +1,6 @@
-"""What a vocoder makes of held-out clips, to listen to and to look at in TensorBoard."""
+"""What a vocoder makes of held-out clips, to listen to and to look at."""
 
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,15 +13,18 @@ from understudy.data.media import Seconds
 from understudy.data.vocoder_datamodule import VoiceSegment
 from understudy.train.vocoder import VocoderTraining
 from understudy.train.voice_metrics import plain
-from understudy.train.voice_samples import draw_mel
+from understudy.train.voice_samples import draw_mel, write_sample
 
 
 class VocoderSamples(pl.Callback):
-    """Sound and log-mels of the first `clips` held-out clips at every validation, the recording's beside."""
+    """Sound and log-mels of the first `clips` held-out clips, the recording's beside.
+
+    At every validation in TensorBoard, the recording's sound once; of a test as files in `RUN/samples`.
+    """
 
     def __init__(self, *, clips: int = 3) -> None:
         self.clips = clips
-        self.recorded: set[str] = set()  # clips whose recording is there already
+        self.recorded: set[str] = set()  # clips whose recording TensorBoard has
 
     def on_validation_batch_end(
         self,
@@ -31,23 +35,31 @@ class VocoderSamples(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        logger = trainer.logger
-        if batch_idx >= self.clips or trainer.sanity_checking or not isinstance(logger, TensorBoardLogger):
+        if batch_idx >= self.clips or trainer.sanity_checking:
             return
         assert isinstance(pl_module, VocoderTraining)
         clip, rate, step = batch["clip"][0], pl_module.generator.sample_rate, trainer.global_step
-        ours = outputs["audio"]
-        logger.experiment.add_audio(f"sound/{clip}", ours[0].float().cpu(), step, rate)
-        if clip not in self.recorded:
-            self.recorded.add(clip)
-            logger.experiment.add_audio(f"recording/{clip}", batch["audio"][0].cpu(), step, rate)
+        ours, real = outputs["audio"], batch["audio"]
         with torch.no_grad():
             mels = {
-                "recording": pl_module.log_mel(batch["audio"]),
+                "recording": pl_module.log_mel(real),
                 "heard by the vocoder": batch["mel"],
                 "vocoder": pl_module.log_mel(ours),
             }
-        logger.experiment.add_figure(f"mel/{clip}", mel_figure(mels, pl_module.log_mel.frame), step)
+        picture = mel_figure(mels, pl_module.log_mel.frame)
+        if trainer.testing:
+            sounds = {"ours": plain(ours[0]), "real": plain(real[0])}
+            write_sample(Path(trainer.default_root_dir) / "samples", clip, sounds, rate, picture)
+        elif isinstance(trainer.logger, TensorBoardLogger):
+            writer = trainer.logger.experiment
+            writer.add_audio(f"sound/{clip}", plain(ours[0]), step, rate)
+            if clip not in self.recorded:
+                self.recorded.add(clip)
+                writer.add_audio(f"recording/{clip}", plain(real[0]), step, rate)
+            writer.add_figure(f"mel/{clip}", picture, step)
+
+    def on_test_batch_end(self, *arguments: Any, **named: Any) -> None:
+        self.on_validation_batch_end(*arguments, **named)
 
 
 def mel_figure(mels: dict[str, Tensor], frame: Seconds) -> Figure:

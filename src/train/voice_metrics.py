@@ -32,6 +32,7 @@ class Synthesis(TypedDict):
     mel: Sequence[Tensor]  # the real one, (n_mels, frames)
     found: Sequence[Tensor]  # ours, (n_mels, frames)
     alignment: Sequence[Tensor]  # (tokens, frames), soft or hard
+    trouble: Sequence[bool]  # whether the voice lost its way
     sound: Sequence[Tensor]  # ours, (samples,)
     real: Sequence[Tensor]  # (samples,)
 
@@ -45,6 +46,9 @@ class VoiceMetrics:
     pitch_hertz     root mean square error of the pitch where both are voiced; pitch_cents: the same
     voicing         share of frames that are voiced in one alone
     duration        error as a share of the real duration; duration_seconds: the same
+
+    Of what the voice says of itself:
+    trouble         share of clips in which it lost its way
 
     By listening, each only if there is something to listen with:
     wer, cer        of a recogniser's transcripts, all clips together
@@ -87,6 +91,7 @@ class VoiceMetrics:
 
     def update(self, clips: Synthesis, texts: Sequence[str]) -> None:
         """Our clips as "tuned", beside the real ones."""
+        self.values["tuned"]["trouble"] += map(float, clips["trouble"])
         for clip, sound, real, text in zip(clips["clip"], clips["sound"], clips["real"], texts, strict=True):
             self.compare("tuned", sound, real)
             if self.listens:

@@ -9,18 +9,24 @@ import pytest
 import soundfile
 import torch
 from conftest import run_verb
+from hums import NETWORK as FASTSPEECH
 from songs import whistle, write_songs
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from transformers import SpeechT5ForTextToSpeech, SpeechT5HifiGan, SpeechT5HifiGanConfig, SpeechT5Processor
+from transformers import SpeechT5ForTextToSpeech, SpeechT5Processor
 
+from understudy.data.clone import clone
 from understudy.data.embedding import GE2E
 from understudy.data.letters import Letters
 from understudy.data.manifest import read_manifest, write_manifest
 from understudy.data.media import SAMPLE_RATE
-from understudy.data.speecht5 import clone, encoder_for, load_speecht5, vocoder_of, voice_of
+from understudy.data.pronounce import Pronouncer
+from understudy.data.speecht5 import encoder_for, load_speecht5, voice_of
+from understudy.data.twin_tts import TwinVoice
 from understudy.errors import UserError
+from understudy.models.tts import FastSpeech
 from understudy.models.tts.speech import Trouble
 from understudy.train.checkpoint import load_module, read_checkpoint
+from understudy.train.tts_fastspeech import take_over
 from understudy.train.tts_speecht5 import SpeechT5Training
 
 NETWORK = {
@@ -96,7 +102,7 @@ def test_it_is_watched_while_it_learns(trained: Path) -> None:
     events.Reload()
     losses = [event.value for event in events.Scalars("loss/val") if np.isfinite(event.value)]
     assert losses[-1] < losses[0]
-    assert 0 <= events.Scalars("trouble/val")[-1].value <= 1
+    assert 0 <= events.Scalars("trouble/tuned")[-1].value <= 1
     assert any(tag.startswith("sound/song_") for tag in events.Tags()["audio"])
 
 
@@ -145,21 +151,54 @@ def test_training_goes_on_from_what_is_saved(songs: Path, exported: Path) -> Non
 
 
 def test_some_seconds_are_enough_to_clone_a_voice(songs: Path, exported: Path, tmp_path: Path) -> None:
-    heard = reference(songs, "c c c c c c")
-    clone(pretrained=str(exported), reference=heard, folder=tmp_path)
-    (own, _), (other, _) = load_speecht5(exported), load_speecht5(tmp_path)
+    heard, folder = reference(songs, "c c c c c c"), tmp_path / "tts"
+    folder.mkdir()
+    (folder / "acoustic.safetensors").write_text("of an older voice")
+    assert clone(pretrained=str(exported), reference=heard, folder=str(folder)) == 0
+    card = folder / "README.md"
+    assert "a recording of 1.5 s" in card.read_text()
+    assert {path.name for path in folder.iterdir()} == {
+        card.name,
+        *(path.name for path in exported.iterdir()),
+    }
+    (own, _), (other, _) = load_speecht5(exported), load_speecht5(folder)
     np.testing.assert_allclose(other.speaker, voice_of(heard, GE2E()), atol=1e-6)
-    ids = torch.from_numpy(Letters(pretrained=str(tmp_path)).tokens("a b c").ids)
+    ids = torch.from_numpy(Letters(pretrained=str(folder)).tokens("a b c").ids)
     said, said_otherwise = own.synthesize(ids).mel, other.synthesize(ids).mel
     assert said.shape != said_otherwise.shape or not torch.allclose(said, said_otherwise, atol=1e-3)
-    with pytest.raises(UserError, match=r"lasts 0\.2 s; give some seconds"):
-        clone(pretrained=str(exported), reference=reference(songs, "a"), folder=tmp_path)
 
 
-def test_its_own_vocoder_is_read_from_a_folder(tmp_path: Path) -> None:
-    SpeechT5HifiGan(SpeechT5HifiGanConfig(upsample_initial_channel=32)).save_pretrained(tmp_path)
-    vocoder = vocoder_of(str(tmp_path))
-    assert vocoder(torch.zeros(1, 80, 7)).shape == (1, 7 * 256)
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("a", r"lasts 0\.2 s; give some seconds"), (None, "whose voice.* give reference=FILE")],
+)
+def test_what_tells_no_voice_is_told_before_a_model_is_loaded(
+    songs: Path, tmp_path: Path, text: str | None, complaint: str
+) -> None:
+    heard = text and reference(songs, text)
+    with pytest.raises(UserError, match=complaint):
+        clone(pretrained="no/such/model", reference=heard, folder=str(tmp_path / "tts"))
+    assert not (tmp_path / "tts").exists()
+
+
+def test_the_language_stays_with_the_voice(songs: Path, exported: Path, tmp_path: Path) -> None:
+    heard = reference(songs, "c c c c c c")
+    clone(pretrained=str(exported), reference=heard, folder=str(tmp_path / "one"), language="de")
+    clone(pretrained=str(tmp_path / "one"), reference=heard, folder=str(tmp_path / "two"))
+    for folder, language in ((exported, "en"), (tmp_path / "two", "de")):
+        voice = TwinVoice(pretrained=str(folder), device="cpu")
+        voice.setup()
+        assert voice.pronouncer.language == language
+
+
+def test_a_speecht5_is_no_beginning_for_a_fastspeech(exported: Path, trained: Path) -> None:
+    alphabet = Pronouncer(characters="abc").alphabet
+    network = FastSpeech(alphabet_size=len(alphabet), **FASTSPEECH)
+    for pretrained in (exported, trained / "checkpoints" / "last.ckpt"):
+        with pytest.raises(
+            UserError, match=r"is no FastSpeech; .*model=tts_speecht5 goes on with a SpeechT5"
+        ):
+            take_over(network, str(pretrained), alphabet)
 
 
 def test_a_vector_of_another_encoder_is_refused(songs: Path) -> None:

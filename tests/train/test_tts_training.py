@@ -1,6 +1,7 @@
 """A voice of three hummed letters, from its first step to the folder that speaks."""
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -15,6 +16,8 @@ from hums import RATE, settings_for, subject_of, write_hums, write_vocoder
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from understudy.data.speech_datamodule import SpeechDataModule
+from understudy.data.training_notes import write_training
 from understudy.data.twin_tts import ACOUSTIC, TwinVoice
 from understudy.errors import UserError
 from understudy.train.checkpoint import load_module, read_checkpoint
@@ -70,7 +73,7 @@ def test_it_knows_how_high_and_how_loud_the_voice_is(trained: Path) -> None:
 
 
 def test_a_killed_run_ends_with_the_same_weights(hums: Path, trained: Path) -> None:
-    settings = settings_for(hums, "killed")
+    settings = [*settings_for(hums, "killed"), "trainer.check_val_every_n_epoch=1"]
     killed = hums / "runs" / "tts" / "killed" / "checkpoints"
     process = subprocess.Popen(
         [find_command(), "train", *settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -84,12 +87,11 @@ def test_a_killed_run_ends_with_the_same_weights(hums: Path, trained: Path) -> N
     process.wait()
     assert 0 < torch.load(killed / "last.ckpt", weights_only=True)["global_step"] < 12
     assert run_verb("train", *settings, "resume=true") == 0
-    for name in ("last.ckpt", "best.ckpt"):
-        one, other = (
-            torch.load(folder / name, weights_only=True)["state_dict"] for folder in (trained, killed)
-        )
-        assert one.keys() == other.keys()
-        assert [key for key in one if not torch.equal(one[key], other[key])] == []
+    one, other = (
+        torch.load(folder / "last.ckpt", weights_only=True)["state_dict"] for folder in (trained, killed)
+    )
+    assert one.keys() == other.keys()
+    assert [key for key in one if not torch.equal(one[key], other[key])] == []
 
 
 def test_a_run_does_not_go_on_with_other_sounds(hums: Path, tmp_path: Path) -> None:
@@ -131,7 +133,7 @@ def test_a_voice_of_another_size_is_no_beginning(hums: Path, trained: Path, tmp_
     for size in ("channels=32", "encoder_layers=2"):
         with pytest.raises(UserError, match=r"best\.ckpt: is a network of another size \(net\..*same model"):
             run_verb("train", *settings, f"model.network.{size}")
-    with pytest.raises(UserError, match=r"holds no acoustic\.safetensors; give a twin/tts or a \.ckpt"):
+    with pytest.raises(UserError, match=r"is no FastSpeech; give a \.ckpt or the twin/tts of one"):
         run_verb("train", *settings, f"model.pretrained={tmp_path}")
     with pytest.raises(UserError, match="there is no such file"):
         run_verb("train", *settings, "model.pretrained=nowhere.ckpt")
@@ -181,6 +183,7 @@ def test_an_exported_voice_says_the_same(
     assert [word for _, _, word in words] == ["c", "a", "b", "a"]
     assert all(start < end for start, end, _ in words)
     training = json.loads((folder / "training.json").read_text())
+    assert training["base"] == "nothing"
     assert sum(map(len, training["clips"].values())) == 12
     assert "steps trained |" in (folder / "README.md").read_text()
 
@@ -213,6 +216,51 @@ def test_evaluate_measures_what_was_never_heard(
 def test_validation_listens_with_the_subject_s_own_vocoder(hums: Path, tmp_path: Path) -> None:
     vocoder = write_vocoder(tmp_path / "vocoder")
     settings = [*settings_for(hums, "listening"), f"model.vocoder={vocoder}", "trainer.max_steps=1"]
+    settings.append("model.listening={dnsmos: p808}")
     short = ["data.batches_per_epoch=1", "trainer.check_val_every_n_epoch=1"]
     assert run_verb("train", *settings, *short) == 0
     assert scalars(hums / "runs" / "tts" / "listening", "mel_distance/tuned")
+    assert scalars(hums / "runs" / "tts" / "listening", "dnsmos/real")
+
+
+def test_evaluate_says_what_a_voice_is_heard_through(
+    trained: Path, hums: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = tmp_path / "hums"
+    workspace.mkdir()
+    for name in ("decode", "manifests", "edits.jsonl"):
+        (workspace / name).symlink_to(hums / name)
+    run = shutil.copytree(trained.parent, tmp_path / "run")
+    given = [*subject_of(workspace), "trainer=cpu", f"ckpt={run / 'checkpoints' / 'best.ckpt'}", "videos=0"]
+
+    def heard(*changes: str) -> str:
+        assert run_verb("evaluate", *given, *changes) == 0
+        return capsys.readouterr().out
+
+    assert "heard through Griffin-Lim" in heard()
+    found = json.loads((run / "evaluation" / "metrics.json").read_text())
+    assert 0 <= found["tuned"]["trouble"] <= 1
+    own = write_vocoder(workspace / "twin" / "vocoder")
+    write_training(own, base="nothing", language=None, clips={"train": held_out(workspace)[:1]})
+    with pytest.raises(UserError, match="no clip is held out to test on"):
+        heard()
+    told = capsys.readouterr().out
+    assert f"heard through {own}" in told
+    assert "left out: the vocoder has learnt from it: " in told
+    other = write_vocoder(tmp_path / "other", sample_rate=16000)
+    with pytest.raises(UserError, match=r"vocoder=.*other: makes 16000 Hz .* the voice is of 22050 Hz"):
+        heard(f"vocoder={other}")
+    with pytest.raises(UserError, match=r"vocoder=.*nowhere"):
+        heard(f"vocoder={tmp_path / 'nowhere'}")
+    shutil.rmtree(own)
+    write_vocoder(own, sample_rate=16000)
+    told = heard()
+    assert "passed over: vocoder=" in told
+    assert "heard through Griffin-Lim" in told
+
+
+def held_out(workspace: Path) -> list[str]:
+    """Names of the clips to test on."""
+    data = SpeechDataModule(workspace=str(workspace), test_share=0.15)
+    data.setup()
+    return [clip.id for clip in data.split["test"]]

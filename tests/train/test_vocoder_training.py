@@ -1,6 +1,7 @@
 """The vocoder's data, losses, training and export, on whistled letters."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,9 @@ def data_of(workspace: Path, **changes: Any) -> VocoderDataModule:
 
 def generated(songs: Path, folder: Path, frames: int = 0) -> Path:
     """A workspace with mels that are the recordings', `frames` too long."""
-    folder.mkdir()
-    (folder / "decode").symlink_to(songs / "decode")
+    (folder / "manifests").mkdir(parents=True)
+    for name in ("decode", "edits.jsonl", "manifests/transcribe.jsonl"):
+        (folder / name).symlink_to(songs / name)
     log_mel, clips = LogMel(), []
     for clip in read_manifest(songs / "manifests" / "transcribe.jsonl"):
         audio = torch.from_numpy(voice_sound(clip, songs, 22050, 256)).unsqueeze(0)
@@ -245,13 +247,55 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(songs: Path, trained:
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
-def test_what_it_was_before_stands_beside_what_it_becomes(songs: Path, twin: Path) -> None:
-    changes = [f"model.pretrained={twin}", "model.optimizer.lr=0", "trainer.max_steps=2"]
-    assert run_verb("train", *settings(songs, "further", *changes)) == 0
+def test_what_it_was_before_stands_beside_what_it_becomes(
+    songs: Path, twin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As long as it can be had; without it a run goes on and is measured all the same."""
+    base = shutil.copytree(twin, tmp_path / "vocoder")
+    run = settings(songs, "further", f"model.pretrained={base}", "model.optimizer.lr=0")
+    assert run_verb("train", *run, "trainer.max_steps=2") == 0
     events = EventAccumulator(str(songs / "runs" / "vocoder" / "further"))
     events.Reload()
     before, tuned = (events.Scalars(f"mel_l1/{who}")[-1].value for who in ("before", "tuned"))
     assert before == pytest.approx(tuned, rel=1e-4), "nothing was learnt"
+    checkpoint = songs / "runs" / "vocoder" / "further" / "checkpoints" / "last.ckpt"
+    save_file(Vocoder(**TINY).state_dict(), base / "generator.safetensors")  # as another export would
+    assert set(evaluated(songs, checkpoint)) == {"tuned", "griffin_lim"}
+    assert "is not what this run began with any more" in capsys.readouterr().out
+    shutil.rmtree(base)
+    assert run_verb("train", *run, "resume=true") == 0
+    assert read_checkpoint(checkpoint)["global_step"] == 4
+
+
+def evaluated(workspace: Path, ckpt: Path, *changes: str) -> dict[str, Any]:
+    """What `evaluate` writes of the model and what stands beside it."""
+    given = ["subject=folder", "subject.name=x", "subject.sources=[]", f"workspace={workspace}"]
+    assert run_verb("evaluate", *given, "trainer=cpu", f"ckpt={ckpt}", "videos=1", *changes) == 0
+    found: dict[str, Any] = json.loads((ckpt.parents[1] / "evaluation" / "metrics.json").read_text())
+    return {who: values for who, values in found.items() if isinstance(values, dict)}
+
+
+def test_evaluate_leaves_out_what_was_learnt_from(
+    songs: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = evaluated(songs, trained / "last.ckpt", "+data.test_share=0.8")
+    assert set(values) == {"tuned", "griffin_lim"}
+    assert "left out: the model has learnt from it: " in capsys.readouterr().out
+    samples = trained.parent / "evaluation" / "samples"
+    assert {path.stem.rsplit("_", 1)[-1] for path in samples.glob("*.wav")} == {"ours", "real"}
+    assert len([*samples.glob("*.png")]) == 1
+
+
+@pytest.mark.parametrize(("judges_from", "best"), [(2, 4), (4, 4)])
+def test_the_best_is_looked_for_once_there_are_judges(
+    songs: Path, trained: Path, judges_from: int, best: int
+) -> None:
+    """A run of four steps that is validated after the second and the fourth."""
+    checkpoints = trained
+    if judges_from != 2:
+        assert run_verb("train", *settings(songs, "unjudged", f"model.adversarial_from={judges_from}")) == 0
+        checkpoints = songs / "runs" / "vocoder" / "unjudged" / "checkpoints"
+    assert read_checkpoint(checkpoints / "best.ckpt")["global_step"] == best
 
 
 def test_it_learns(songs: Path) -> None:
@@ -288,7 +332,7 @@ def test_the_twin_s_files_speak_as_the_checkpoint_does(trained: Path, twin: Path
 
 
 def test_a_twin_without_a_vocoder_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no vocoder of the subject's own yet"):
+    with pytest.raises(UserError, match="there is no vocoder yet"):
         load_vocoder(tmp_path / "vocoder")
     (tmp_path / "config.json").write_text('{"upsample": 3}')
     with pytest.raises(UserError, match=r"config\.json: is not as it was written"):

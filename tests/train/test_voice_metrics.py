@@ -216,6 +216,7 @@ class Playback(pl.LightningModule):
             mel=[mels[0]],
             found=[mels[1]],
             alignment=[torch.eye(5).repeat_interleave(mels.shape[2] // 5 + 1, dim=1)],
+            trouble=[False],
             sound=[sound],
             real=[real],
         )
