@@ -40,6 +40,7 @@ from understudy.data.manifest import Clip, read_manifest, write_atomically
 from understudy.data.sound import voice_sound
 from understudy.data.speech_datamodule import SpeechDataModule
 from understudy.data.twin_asr import pretrained_recognizer
+from understudy.data.twin_tts import TwinVoice
 from understudy.data.twin_vocoder import WEIGHTS, load_generator_weights, load_vocoder, read_weights
 from understudy.models.tts.mel import LogMel
 from understudy.models.vocoder import Vocoder
@@ -86,15 +87,15 @@ class Studio:
 
         return speak
 
-    def reading(self, tts: Path, vocoder: Path) -> Speak:
-        """Each clip's text by an exported voice."""
-        from understudy.stream.voice import Voice
+    def reading(self, tts: Path, vocoder: nn.Module) -> Speak:
+        """Each clip's text by an exported voice, with its own silence at both ends."""
+        voice = TwinVoice(pretrained=str(tts), device="cpu")
+        voice.setup()
 
-        voice, hop_length = Voice(tts, vocoder, pause=0.0), self.log_mel.hop_length
-
+        @torch.inference_mode()
         def speak(clip: Clip) -> np.ndarray:
-            said: np.ndarray = voice.say(clip["text"])
-            return said[: len(said) // hop_length * hop_length]  # a pause may be no whole number of hops
+            said: np.ndarray = vocoder(voice.say(clip["text"]).speech.mel[None])[0].numpy()
+            return said
 
         return speak
 
@@ -214,14 +215,15 @@ def main() -> None:
 
     voices: dict[str, Speak] = {REAL: studio.real}
     vocoders = {
-        name: vocoder_folder(path, arguments.out / "vocoders" / name) for name, path in arguments.vocoder
+        name: load_vocoder(vocoder_folder(path, arguments.out / "vocoders" / name))
+        for name, path in arguments.vocoder
     }
-    for name, folder in vocoders.items():
-        voices[f"copy, {name}"] = studio.copying(load_vocoder(folder))
+    for name, vocoder in vocoders.items():
+        voices[f"copy, {name}"] = studio.copying(vocoder)
     voices["copy, Griffin-Lim"] = studio.copying(GriffinLim(studio.log_mel))
     if arguments.tts:
-        for name, folder in vocoders.items():
-            voices[f"ours, {name}"] = studio.reading(arguments.tts, folder)
+        for name, vocoder in vocoders.items():
+            voices[f"ours, {name}"] = studio.reading(arguments.tts, vocoder)
     for name, speak in voices.items():
         real = None if name == REAL else studio.real
         measure(name, speak, clips, metrics, arguments.out, real=real)
