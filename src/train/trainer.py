@@ -26,10 +26,14 @@ def make_trainer(*, accelerator: str = "auto", precision: str = "auto", **settin
         callbacks = settings.get("callbacks", [])
         settings["callbacks"] = [c for c in callbacks if not isinstance(c, ProgressBar)]
     try:
-        return pl.Trainer(accelerator=accelerator, precision=precision, **settings)  # type: ignore[arg-type]
+        trainer = pl.Trainer(accelerator=accelerator, precision=precision, **settings)  # type: ignore[arg-type]
     except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"trainer (accelerator={accelerator}, precision={precision}): {reason}") from None
+    # with max_steps Lightning takes every resumed epoch for one that was cut short, and trains a batch too
+    # many where it had ended without a validation
+    trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
+    return trainer
 
 
 def _computes_bfloat16(accelerator: str) -> bool:
