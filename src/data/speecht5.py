@@ -27,7 +27,7 @@ def load_speecht5(folder: Path) -> tuple[SpeechT5, LogMel]:
     """The voice in `TWIN/tts/`, ready to speak, and what its mels are."""
     network, _ = load_network(str(folder))
     mel = own_mel(network.config)
-    voice = SpeechT5(network, frame=mel.hop_length / mel.sample_rate)
+    voice = SpeechT5(network, frame=mel.frame)
     voice.set_voice(read_weights(folder / SPEAKER)["speaker"])
     return voice.eval(), mel
 

@@ -90,7 +90,7 @@ class SpeechT5Training(VoiceTraining):
             )
         if config.num_mel_bins != self.log_mel.n_mels:
             raise UserError(f"model.mel: has {self.log_mel.n_mels} bands, the network {config.num_mel_bins}")
-        self.network = SpeechT5(network, frame=self.hop_length / self.sample_rate).train()
+        self.network = SpeechT5(network, frame=self.log_mel.frame).train()
 
     def meet(self, data: VoiceDataModule) -> None:
         encoder = self.encoder or encoder_for(len(self.network.speaker))
