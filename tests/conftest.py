@@ -17,6 +17,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import call
 from material import babble, write
 from omegaconf import DictConfig
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 # whether a change may land is no matter of luck: the same examples each time, others by `make test-all`
 hypothesis.settings.register_profile("repeatable", deadline=None, max_examples=30, derandomize=True)
@@ -113,6 +114,13 @@ def run_command(
     return subprocess.run(
         [*command, *arguments], cwd=cwd, capture_output=True, text=True, timeout=240, check=False
     )
+
+
+def events_of(run: Path) -> EventAccumulator:
+    """What TensorBoard shows of a run."""
+    events = EventAccumulator(str(run))
+    events.Reload()
+    return events
 
 
 def find_command() -> str:

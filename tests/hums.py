@@ -15,6 +15,7 @@ from understudy.data.manifest import Clip, json_lines, write_manifest
 from understudy.data.media import SAMPLE_RATE
 from understudy.data.pronounce import Pronouncer
 from understudy.data.twin_vocoder import WEIGHTS
+from understudy.models.tts.mel_judge import MelJudge
 from understudy.models.vocoder import Vocoder
 from understudy.train.tts_fastspeech import FastSpeechTraining
 
@@ -108,6 +109,8 @@ def settings_for(workspace: Path, run: str) -> list[str]:
         "model.optimizer.lr=1e-2",
         "model.warmup_steps=2",
         "model.binary_starts=4",
+        "model.adversarial_from=6",
+        "model.judge.channels=2",
         "data.batch_size=4",
         "data.batches_per_epoch=3",
         "callbacks.samples.clips=1",
@@ -121,6 +124,8 @@ def write_voice(folder: Path, *, characters: str = "abcdefghijklmnopqrstuvwxyz")
         pronouncer=Pronouncer(characters=characters),
         network=NETWORK,
         optimizer=partial(torch.optim.AdamW, lr=1e-3),
+        judge=MelJudge(channels=2),
+        judge_optimizer=partial(torch.optim.AdamW, lr=1e-3),
     )
     module.configure_model()
     with torch.no_grad():

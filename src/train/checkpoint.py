@@ -39,19 +39,25 @@ class KeepConfig(pl.Callback):
 
 
 class LateBest(pl.callbacks.ModelCheckpoint):
-    """The best checkpoint after the step `after`: what is learnt before it is learnt for something else."""
+    """The best checkpoint after the step `after`: what is learnt before it is learnt for something else.
+
+    A run that ends before that step has its best from the beginning.
+    """
 
     def __init__(self, *, after: int, **settings: Any) -> None:
         super().__init__(**settings)
         self.after = after
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.global_step > self.after:
+        if self.is_late(trainer):
             super().on_train_epoch_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.global_step > self.after:
+        if self.is_late(trainer):
             super().on_validation_end(trainer, pl_module)
+
+    def is_late(self, trainer: pl.Trainer) -> bool:
+        return trainer.global_step > self.after or 0 < trainer.max_steps <= self.after
 
 
 class AtomicCheckpoints(TorchCheckpointIO):

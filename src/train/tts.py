@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
@@ -105,13 +106,21 @@ class VoiceTraining(TwinModule, ABC):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer([p for p in self.parameters() if p.requires_grad])
-        decay_steps = self.decay_steps if self.decay_steps > 0 else 10**9  # nobody knows how long it will be
-        schedule = get_cosine_schedule_with_warmup(optimizer, self.warmup_steps, decay_steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.schedule(optimizer), "interval": "step"},
+        }
 
-    def training_step(self, batch: VoiceBatch, batch_idx: int) -> Tensor:
+    def schedule(self, optimizer: Optimizer) -> LambdaLR:
+        decay_steps = self.decay_steps if self.decay_steps > 0 else 10**9  # nobody knows how long it will be
+        return get_cosine_schedule_with_warmup(optimizer, self.warmup_steps, decay_steps)
+
+    def seed_step(self, batch_idx: int) -> None:
         # chance depends on the step alone, so a run that is resumed draws what it would have drawn
         torch.manual_seed((self.seed * 1_000_003 + self.current_epoch * 10_007 + batch_idx) % 2**32)
+
+    def training_step(self, batch: VoiceBatch, batch_idx: int) -> Tensor | None:
+        self.seed_step(batch_idx)
         return self.log_losses("train", self.lesson(batch).losses, len(batch["text"]))
 
     def log_losses(self, split: str, losses: dict[str, Tensor], size: int) -> Tensor:

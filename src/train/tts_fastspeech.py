@@ -18,10 +18,13 @@ from understudy.data.voice_datamodule import VoiceBatch, VoiceDataModule
 from understudy.errors import UserError
 from understudy.models.tts import FastSpeech, LogMel
 from understudy.models.tts.fastspeech import Taught, mask
+from understudy.models.tts.mel_judge import MelJudge
 from understudy.train.checkpoint import read_checkpoint
 from understudy.train.tts import SPOKEN, Lesson, VoiceTraining
+from understudy.train.vocoder_losses import discriminators_loss, feature_loss, generator_loss
 
 EMBEDDING = "net.encPreNet.token_embedding.Embedding.weight"
+JUDGED = 64  # frames of a clip that the judge sees at a time
 MET = 200  # clips that are looked at for how high and how loud the voice is
 
 
@@ -30,6 +33,8 @@ class FastSpeechTraining(VoiceTraining):
 
     `pretrained` is another voice to begin with: a checkpoint of one of these runs, or an exported
     `twin/tts`. `vocoder`, an exported `twin/vocoder`, is listened with; without one Griffin-Lim is.
+    From the step `adversarial_from` on a judge wants mels that are as sharp as those of recordings: the mean
+    of all that fits, which distances teach, is a blur.
     """
 
     def __init__(
@@ -38,6 +43,8 @@ class FastSpeechTraining(VoiceTraining):
         pronouncer: Pronouncer,
         network: dict[str, Any],
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        judge: MelJudge,
+        judge_optimizer: Callable[[Iterable[Tensor]], Optimizer],
         pretrained: str | None = None,
         vocoder: str | None = None,
         listening: Mapping[str, Any] | None = None,
@@ -48,6 +55,10 @@ class FastSpeechTraining(VoiceTraining):
         alignment_weight: float = 1.0,
         binary_weight: float = 0.1,
         binary_starts: int = 600,
+        adversarial_from: int = 800,
+        adversarial_weight: float = 0.2,
+        feature_weight: float = 1.0,
+        max_gradient_norm: float = 1.0,
         warmup_steps: int = 100,
         decay_steps: int = 0,
         seed: int = 0,
@@ -62,7 +73,12 @@ class FastSpeechTraining(VoiceTraining):
             decay_steps=decay_steps,
             seed=seed,
         )
+        self.automatic_optimization = False
         self.settings, self.pretrained = network, pretrained
+        self.judge, self.make_judge_optimizer = judge, judge_optimizer
+        self.adversarial_from = adversarial_from
+        self.adversarial_weight, self.feature_weight = adversarial_weight, feature_weight
+        self.max_gradient_norm = max_gradient_norm
         self.mel_weight, self.duration_weight = mel_weight, duration_weight
         self.pitch_weight, self.energy_weight = pitch_weight, energy_weight
         self.alignment_weight, self.binary_weight = alignment_weight, binary_weight
@@ -88,11 +104,59 @@ class FastSpeechTraining(VoiceTraining):
         mels = [self.log_mel(torch.from_numpy(one.samples)[None])[0] for one in met]
         self.network.set_voice(hertz, torch.cat(mels, dim=1))
 
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
+        own = [p for p in self.network.parameters() if p.requires_grad]
+        optimizers = [self.make_judge_optimizer(self.judge.parameters()), self.make_optimizer(own)]
+        return optimizers, [self.schedule(optimizers[1])]
+
+    def training_step(self, batch: VoiceBatch, batch_idx: int) -> None:
+        self.seed_step(batch_idx)
+        judge_step, voice_step = self.optimizer_list()
+        mel = self.mel_of(batch)
+        taught = self.teach(batch, mel)
+        losses = self.losses(batch, mel, taught)
+
+        if self.global_step >= self.adversarial_from:
+            real, fake = stretches(mel, taught.mel.float(), batch["frames"])
+            loss = discriminators_loss([self.judge(real)], [self.judge(fake.detach())])
+            judge_step.zero_grad()
+            self.manual_backward(loss)
+            # the bare optimizer: Lightning counts steps, and a step here is one batch
+            judge_step.optimizer.step()
+            self.log("loss/judge", loss)
+
+            self.judge.requires_grad_(False)
+            with torch.no_grad():
+                seen = self.judge(real)
+            verdict = self.judge(fake)
+            losses["adversarial"] = self.adversarial_weight * generator_loss([verdict])
+            losses["features"] = self.feature_weight * feature_loss([seen], [verdict])
+
+        loss = self.log_losses("train", losses, len(batch["text"]))
+        voice_step.zero_grad()
+        self.manual_backward(loss)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_gradient_norm)
+        voice_step.step()
+        self.lr_schedulers().step()  # type: ignore[union-attr]
+        self.judge.requires_grad_(True)
+
     def lesson(self, batch: VoiceBatch) -> Lesson:
         mel = self.mel_of(batch)
+        taught = self.teach(batch, mel)
+        sizes = zip(
+            taught.alignment.soft, batch["frames"].tolist(), batch["id_lengths"].tolist(), strict=True
+        )
+        alignments = [soft[:frames, :tokens].T for soft, frames, tokens in sizes]
+        self.log("blur/val", blur(mel, taught.mel.float(), batch["frames"]), batch_size=len(alignments))
+        return Lesson(self.losses(batch, mel, taught), alignments)
+
+    def teach(self, batch: VoiceBatch, mel: Tensor) -> Taught:
         taught: Taught = self.network(
             batch["ids"], batch["id_lengths"], mel, batch["frames"], batch["pitch"], batch["expected"]
         )
+        return taught
+
+    def losses(self, batch: VoiceBatch, mel: Tensor, taught: Taught) -> dict[str, Tensor]:
         alignment = taught.alignment
         said = mask(batch["id_lengths"], batch["ids"].shape[1])
         sounding = mask(batch["frames"], mel.shape[2]).unsqueeze(1)
@@ -114,8 +178,7 @@ class FastSpeechTraining(VoiceTraining):
         }
         if self.global_step > self.binary_starts or not self.training:
             losses["binary"] = self.binary_weight * self.binary(alignment.hard, alignment.soft)
-        sizes = zip(alignment.soft, batch["frames"].tolist(), batch["id_lengths"].tolist(), strict=True)
-        return Lesson(losses, [soft[:frames, :tokens].T for soft, frames, tokens in sizes])
+        return losses
 
     def save(self, folder: Path) -> str:
         config = {
@@ -128,6 +191,26 @@ class FastSpeechTraining(VoiceTraining):
         (folder / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
         save_file(self.network.state_dict(), folder / ACOUSTIC)
         return "FastSpeech"
+
+
+def stretches(real: Tensor, fake: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """As many frames of each clip, drawn at random, the same of both mels (batch, n_mels, frames)."""
+    length = min(JUDGED, int(frames.min()))
+    starts = (torch.rand(len(frames), device=frames.device) * (frames - length + 1)).long()
+    places = (starts[:, None] + torch.arange(length, device=frames.device)).unsqueeze(1)
+    of_all_bands = places.expand(-1, real.shape[1], -1)
+    return real.gather(2, of_all_bands), fake.gather(2, of_all_bands)
+
+
+def blur(real: Tensor, fake: Tensor, frames: Tensor) -> Tensor:
+    """By what share mels (batch, n_mels, frames) change less, or more, between neighbours than the real."""
+    sounding = mask(frames, real.shape[2]).unsqueeze(1)
+
+    def detail(mel: Tensor) -> Tensor:
+        over_time, over_bands = mel.diff(dim=2).abs(), mel.diff(dim=1).abs()
+        return (over_time * sounding[:, :, 1:]).sum() + (over_bands * sounding).sum()
+
+    return (1 - detail(fake) / detail(real)).abs()
 
 
 def take_over(network: FastSpeech, pretrained: str, alphabet: tuple[str, ...]) -> None:

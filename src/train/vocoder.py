@@ -39,8 +39,10 @@ class VocoderTraining(TwinModule):
     """The GAN. A step trains the discriminators, then the generator.
 
     Before the step `adversarial_from` there are no judges, only distances of spectra: from nothing that
-    learns faster, and in half the time. A `pretrained` generator is a .safetensors file or a folder with one;
-    beside what becomes of it stands what it was before, as long as that file is what it was.
+    learns faster, and in half the time. Before the step `generator_from` only the judges learn, so that a
+    good generator is not led astray by judges that know nothing yet. A `pretrained` generator is a
+    .safetensors file or a folder with one; beside what becomes of it stands what it was before, as long as
+    that file is what it was.
     """
 
     role = "vocoder"
@@ -57,6 +59,7 @@ class VocoderTraining(TwinModule):
         discriminator_optimizer: Callable[[Iterable[Tensor]], Optimizer],
         pretrained: str | None = None,
         adversarial_from: int = 0,
+        generator_from: int = 0,
         mel_weight: float = 45.0,
         stft_weight: float = 2.0,
         feature_weight: float = 2.0,
@@ -66,6 +69,11 @@ class VocoderTraining(TwinModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if generator_from and adversarial_from:
+            raise UserError(
+                f"model.generator_from={generator_from}, model.adversarial_from={adversarial_from}: nobody "
+                "would learn before these steps; give one of them"
+            )
         self.automatic_optimization = False
         self.generator = generator
         self.period_discriminator = period_discriminator
@@ -73,7 +81,7 @@ class VocoderTraining(TwinModule):
         self.make_optimizer = optimizer
         self.make_discriminator_optimizer = discriminator_optimizer
         self.pretrained = pretrained
-        self.adversarial_from = adversarial_from
+        self.adversarial_from, self.generator_from = adversarial_from, generator_from
         self.mel_weight, self.stft_weight, self.feature_weight = mel_weight, stft_weight, feature_weight
         self.max_gradient_norm = max_gradient_norm
         self.warmup_steps, self.decay_steps = warmup_steps, decay_steps
@@ -114,7 +122,8 @@ class VocoderTraining(TwinModule):
             self.make_optimizer(self.generator.parameters()),
         ]
         decay_steps = self.decay_steps if self.decay_steps > 0 else 10**9  # nobody knows how long it will be
-        steps = max(decay_steps - self.adversarial_from, 1), decay_steps  # that each will make
+        starts = self.adversarial_from, self.generator_from
+        steps = [max(decay_steps - start, 1) for start in starts]  # that each will make
         return optimizers, [
             get_cosine_with_min_lr_schedule_with_warmup(
                 optimizer, self.warmup_steps, number, min_lr_rate=0.05
@@ -128,17 +137,21 @@ class VocoderTraining(TwinModule):
         discriminators_step, generator_step = self.optimizer_list()
         discriminators_schedule, generator_schedule = self.lr_schedulers()  # type: ignore[misc]
         real = batch["audio"]
-        fake = self.generator(batch["mel"]).float()
         judging = self.global_step >= self.adversarial_from
+        learning = self.global_step >= self.generator_from
+        with torch.set_grad_enabled(learning):
+            fake = self.generator(batch["mel"]).float()
 
         if judging:
             loss = discriminators_loss(self.judge(real), self.judge(fake.detach()))
             discriminators_step.zero_grad()
             self.manual_backward(loss)
             # the bare optimizer: Lightning counts steps, and a step here is one batch
-            discriminators_step.optimizer.step()
+            (discriminators_step.optimizer if learning else discriminators_step).step()
             discriminators_schedule.step()
             self.log("loss/discriminators", loss)
+        if not learning:
+            return
 
         self.freeze_discriminators(True)
         loss = self.generator_loss(fake, real, judging)

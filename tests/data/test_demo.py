@@ -16,7 +16,7 @@ from understudy.data.demo.motion import articulate, perform
 from understudy.data.demo.pose import Pose
 from understudy.data.demo.proofread import proofread
 from understudy.data.demo.puppet import LANDMARKS, Puppet
-from understudy.data.demo.script import HELD_OUT, INTERVIEW, MONOLOGUES
+from understudy.data.demo.script import HELD_OUT, INTERVIEW, MONOLOGUES, READINGS
 from understudy.data.demo.voice import SAMPLE_RATE, SILENCE, VOICES, Phone, speak
 from understudy.data.edits import apply_edits
 from understudy.data.landmarks import MediaPipeLandmarker
@@ -37,9 +37,9 @@ def landmarker() -> Iterator[MediaPipeLandmarker]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first monologue only."""
+    """The first monologue and the first reading only."""
     out = tmp_path_factory.mktemp("demo subject")
-    render_demo(out, monologues=1, interview=False, workers=1)
+    render_demo(out, monologues=1, interview=False, readings=1, workers=1)
     return out
 
 
@@ -181,7 +181,7 @@ def test_there_are_two_voices() -> None:
 def test_every_phone_of_english_is_said() -> None:
     said = {p.symbol for text in MONOLOGUES for p in speak(text, voice=VOICES["one"]).phones}
     assert set("bdfhjklmnpstvwzɡŋɹʃʒðθʤʧæɑɔəɛɜiɪuʊʌAIOWY") <= said
-    texts = [*MONOLOGUES, *(text for _, text in INTERVIEW)]
+    texts = [*MONOLOGUES, *READINGS, *(text for _, text in INTERVIEW)]
     assert not any(HELD_OUT in text for text in texts)
 
 
@@ -203,17 +203,28 @@ def test_recording_follows_its_truth(demo: Path, landmarker: MediaPipeLandmarker
     assert " ".join(w["text"] for w in truth["words"][:3]) == "Good morning and"
 
 
+def test_a_reading_is_the_voice_alone(demo: Path) -> None:
+    truth = truth_of(demo, "reading_01")
+    sound = read_audio(demo / "reading_01.wav", sample_rate=SAMPLE_RATE)
+    assert [word["text"] for word in truth["words"]] == [w.strip(".,?!:") for w in READINGS[0].split()]
+    assert len(sound) / SAMPLE_RATE == pytest.approx(truth["shots"][-1]["end"], abs=0.01)
+    assert truth["words"][-1]["end"] < len(sound) / SAMPLE_RATE
+    assert not truth["frames"]
+
+
 def test_what_is_there_is_not_made_again(demo: Path) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in demo.iterdir()}
     assert set(before) == {
         "monologue_01.mp4",
         "monologue_01.truth.json",
+        "reading_01.wav",
+        "reading_01.truth.json",
         "portrait.png",
         "heldout.wav",
         "heldout.txt",
         "heldout.truth.json",
     }
-    render_demo(demo, monologues=1, interview=False)
+    render_demo(demo, monologues=1, interview=False, readings=1)
     assert {path.name: path.stat().st_mtime_ns for path in demo.iterdir()} == before
 
 
@@ -224,7 +235,7 @@ def test_portrait_keeps_its_mouth_shut(demo: Path, landmarker: MediaPipeLandmark
 
 @pytest.mark.slow
 def test_interview_has_two_speakers_and_a_title(tmp_path: Path) -> None:
-    (video,) = render_demo(tmp_path, monologues=0)
+    (video,) = render_demo(tmp_path, monologues=0, readings=0)
     turns = [line.split() for line in video.with_suffix(".rttm").read_text().splitlines()]
     assert [turn[7] for turn in turns] == ["two", "one"] * 4
     ends = [float(turn[3]) + float(turn[4]) for turn in turns]

@@ -12,10 +12,9 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from conftest import config_of, find_command, run_verb
+from conftest import config_of, events_of, find_command, run_verb
 from hydra.utils import instantiate
 from songs import settings_for, write_songs
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_models import tiny_whisper
 from transformers import AutoModelForCTC, WhisperForConditionalGeneration
 
@@ -83,8 +82,7 @@ def module_of(checkpoint: Path) -> SpeechRecognition:
 
 
 def scalars(run: Path, name: str) -> list[float]:
-    events = EventAccumulator(str(run))
-    events.Reload()
+    events = events_of(run)
     return [event.value for event in events.Scalars(name) if np.isfinite(event.value)]
 
 
@@ -97,8 +95,7 @@ def test_from_nothing_it_learns_what_is_whistled(trained: Path) -> None:
 
 
 def test_text_and_sound_are_in_tensorboard(trained: Path) -> None:
-    events = EventAccumulator(str(trained.parent))
-    events.Reload()
+    events = events_of(trained.parent)
     tags = events.Tags()
     assert any(tag.startswith("sound/song_") for tag in tags["audio"])
     table = events.Tensors("samples/text_summary")[-1].tensor_proto.string_val[0].decode()

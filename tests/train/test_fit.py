@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from conftest import config_of, find_command, run_verb, train_settings
+from conftest import config_of, events_of, find_command, run_verb, train_settings
 from hydra.utils import instantiate
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from understudy.data.media import probe
 from understudy.errors import UserError
@@ -49,8 +48,7 @@ def test_every_net_has_learnt(trained: Path) -> None:
 
 def test_everything_is_in_tensorboard(trained: Path) -> None:
     run = trained.parent
-    events = EventAccumulator(str(run))
-    events.Reload()
+    events = events_of(run)
     tags = events.Tags()
     scalars = set(tags["scalars"])
     assert scalars >= {

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import run_verb
+from conftest import events_of, run_verb
 from hums import NETWORK as FASTSPEECH
 from songs import whistle, write_songs
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import SpeechT5ForTextToSpeech, SpeechT5Processor
 
 from understudy.data.clone import clone
@@ -98,8 +97,7 @@ def exported(module: SpeechT5Training, tmp_path_factory: pytest.TempPathFactory)
 
 
 def test_it_is_watched_while_it_learns(trained: Path) -> None:
-    events = EventAccumulator(str(trained))
-    events.Reload()
+    events = events_of(trained)
     losses = [event.value for event in events.Scalars("loss/val") if np.isfinite(event.value)]
     assert losses[-1] < losses[0]
     assert 0 <= events.Scalars("trouble/tuned")[-1].value <= 1

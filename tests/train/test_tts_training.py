@@ -11,17 +11,16 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import find_command, run_verb
+from conftest import events_of, find_command, run_verb
 from hums import RATE, settings_for, subject_of, write_hums, write_vocoder
 from safetensors.torch import load_file
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from understudy.data.speech_datamodule import SpeechDataModule
 from understudy.data.training_notes import write_training
 from understudy.data.twin_tts import ACOUSTIC, TwinVoice
 from understudy.errors import UserError
 from understudy.train.checkpoint import load_module, read_checkpoint
-from understudy.train.tts_fastspeech import EMBEDDING, FastSpeechTraining
+from understudy.train.tts_fastspeech import EMBEDDING, JUDGED, FastSpeechTraining, blur, stretches
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +41,6 @@ def module_of(checkpoint: Path) -> FastSpeechTraining:
     return module
 
 
-def events_of(run: Path) -> EventAccumulator:
-    events = EventAccumulator(str(run))
-    events.Reload()
-    return events
-
-
 def scalars(run: Path, name: str) -> list[float]:
     return [event.value for event in events_of(run).Scalars(name) if np.isfinite(event.value)]
 
@@ -61,7 +54,9 @@ def test_it_is_watched_while_it_learns(trained: Path) -> None:
     tags = events_of(trained.parent).Tags()
     parts = ("mel", "durations", "pitch", "energy", "alignment")
     assert {f"{part}/{split}" for part in parts for split in ("train", "val")} <= {*tags["scalars"]}
-    assert {"mcd/tuned", "duration/tuned"} <= {*tags["scalars"]}
+    assert {"mcd/tuned", "duration/tuned", "blur/val"} <= {*tags["scalars"]}
+    judged = [event.step for event in events_of(trained.parent).Scalars("adversarial/train")]
+    assert judged == [*range(6, 12)], "from the step that was asked for"
     assert {tag.rsplit("/", 1)[1] for tag in tags["audio"]} == {"ours", "real"}
     assert all(tag.startswith("mel/hum_") for tag in tags["images"])
 
@@ -93,6 +88,28 @@ def test_a_killed_run_ends_with_the_same_weights(hums: Path, trained: Path) -> N
         )
         assert one.keys() == other.keys()
         assert [key for key in one if not torch.equal(one[key], other[key])] == []
+
+
+def test_the_judge_sees_the_same_stretch_of_both() -> None:
+    real = torch.arange(2 * 3 * 200.0).reshape(2, 3, 200)
+    frames = torch.tensor([200, 70])
+    for _ in range(20):
+        one, other = stretches(real, -real, frames)
+        assert one.shape == (2, 3, JUDGED)
+        assert torch.equal(one, -other)
+        assert (one.diff(dim=2) == 1).all(), "neighbours stay neighbours"
+        assert (one[1, 0, -1] - real[1, 0, 0]) < 70, "nothing behind the end"
+    assert stretches(real, real, torch.tensor([200, 30]))[0].shape[2] == 30
+
+
+def test_blur_is_what_neighbours_differ_by() -> None:
+    torch.manual_seed(0)
+    real, frames = torch.randn(2, 8, 50), torch.tensor([50, 20])
+    assert blur(real, real + 3, frames) == pytest.approx(0, abs=1e-6)
+    assert blur(real, 0.6 * real, frames) == pytest.approx(0.4, abs=1e-6)
+    behind = real.clone()
+    behind[1, :, 20:] = 0
+    assert blur(real, behind, frames) == pytest.approx(0, abs=1e-6)
 
 
 def test_a_run_does_not_go_on_with_other_sounds(hums: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import config_of, run_verb
+from conftest import config_of, events_of, run_verb
 from hydra.utils import instantiate
 from safetensors.torch import save_file
 from songs import write_songs
@@ -296,6 +296,21 @@ def test_the_best_is_looked_for_once_there_are_judges(
         assert run_verb("train", *settings(songs, "unjudged", f"model.adversarial_from={judges_from}")) == 0
         checkpoints = songs / "runs" / "vocoder" / "unjudged" / "checkpoints"
     assert read_checkpoint(checkpoints / "best.ckpt")["global_step"] == best
+
+
+def test_judges_learn_before_a_good_generator_does(songs: Path) -> None:
+    changes = ("model.adversarial_from=0", "model.generator_from=2", "trainer.max_steps=3")
+    assert run_verb("train", *settings(songs, "judges_first", *changes)) == 0
+    run = songs / "runs" / "vocoder" / "judges_first"
+    after = load_module(read_checkpoint(run / "checkpoints" / "last.ckpt"))
+    steps = {
+        name: [event.step for event in events_of(run).Scalars(name)]
+        for name in ("loss/discriminators", "loss/adversarial")
+    }
+    assert steps == {"loss/discriminators": [0, 1, 2], "loss/adversarial": [2]}
+    assert len(after.generator.state_dict()) > 0
+    with pytest.raises(UserError, match="nobody would learn before these steps"):
+        run_verb("train", *settings(songs, "nobody", "model.adversarial_from=2", "model.generator_from=2"))
 
 
 def test_it_learns(songs: Path) -> None:

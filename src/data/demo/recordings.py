@@ -14,13 +14,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import soundfile
 from tqdm import tqdm
 
 from understudy.data.demo.looks import LOOKS
 from understudy.data.demo.motion import perform
 from understudy.data.demo.pose import Pose
 from understudy.data.demo.puppet import LANDMARKS, Puppet
-from understudy.data.demo.script import HELD_OUT, INTERVIEW, MONOLOGUES
+from understudy.data.demo.script import HELD_OUT, INTERVIEW, MONOLOGUES, READINGS
 from understudy.data.demo.voice import SAMPLE_RATE, VOICES, Utterance, join, silence, speak
 from understudy.data.manifest import write_atomically
 from understudy.data.media import FPS, Seconds, VideoWriter
@@ -42,13 +43,17 @@ class Shot:
 
 @dataclass(frozen=True)
 class Recording:
-    """One video to make."""
+    """One video to make, or, where it has no size, a recording of the voice alone."""
 
     name: str
     shots: tuple[Shot, ...]
     seed: int
     width: int = 288
     height: int = 320
+
+    @property
+    def path(self) -> str:
+        return f"{self.name}.mp4" if self.width else f"{self.name}.wav"
 
 
 def render_demo(
@@ -57,6 +62,7 @@ def render_demo(
     seed: int = 0,
     monologues: int = len(MONOLOGUES),
     interview: bool = True,
+    readings: int = len(READINGS),
     width: int = 288,
     height: int = 320,
     workers: int = 2,
@@ -64,7 +70,8 @@ def render_demo(
     """Write the demo subject's recordings into `out`; gives their paths.
 
     `monologue_01.mp4` and so on (puppet one alone), `interview.mp4` and `.rttm` (two puppets, hard
-    cuts, a title card), `NAME.truth.json` beside each, `portrait.png` (puppet one, mouth closed),
+    cuts, a title card), `reading_01.wav` and so on (its voice without a picture), `NAME.truth.json` beside
+    each, `portrait.png` (puppet one, mouth closed),
     and `heldout.wav`, `.txt`, `.truth.json`: a sentence in its voice that no recording holds.
     What is there already with the same seed and size stays. The same seed gives the same material.
     Raises `UserError` where the package of the voice is missing.
@@ -78,12 +85,16 @@ def render_demo(
     if interview:
         shots = tuple(Shot(*shot) for shot in INTERVIEW)
         recordings.append(Recording("interview", shots, seed * 1000 + 500, width, height))
+    recordings += [
+        Recording(f"reading_{k:02d}", (Shot(SUBJECT, text),), seed * 1000 + 600 + k, width=0, height=0)
+        for k, text in enumerate(READINGS[:readings], start=1)
+    ]
     left = [recording for recording in recordings if not _is_made(recording, out)]
     _write_stills(out, seed, width, height)
     with tqdm(total=len(left), desc="demo subject", unit="recording", disable=not left) as bar:
         for _ in _make_all(left, out, workers):
             bar.update()
-    return [out / f"{recording.name}.mp4" for recording in recordings]
+    return [out / recording.path for recording in recordings]
 
 
 def _make_all(recordings: list[Recording], out: Path, workers: int) -> Iterator[None]:
@@ -107,19 +118,29 @@ def make(recording: Recording, out: Path) -> None:
     spoken = [
         _to_frames(_say(shot, int(seed))) for shot, seed in zip(recording.shots, seeds[:, 0], strict=True)
     ]
+    truth = _Truth(recording)
+    if recording.width:
+        _film(recording, spoken, seeds[:, 1], truth, out / recording.path)
+    else:
+        _record(recording, spoken, seeds[:, 1], truth, out / recording.path)
+    if truth.speakers > 1:
+        write_atomically(out / f"{recording.name}.rttm", truth.rttm())
+    # last: its presence says that the recording is complete
+    write_atomically(_truth_path(recording, out), json.dumps(truth.to_json(), ensure_ascii=False))
+
+
+def _film(
+    recording: Recording, spoken: list[Utterance], seeds: np.ndarray, truth: "_Truth", path: Path
+) -> None:
     width, height = recording.width, recording.height
     puppets = {
         name: Puppet(LOOKS[name], width=width, height=height)
         for name in sorted({shot.speaker for shot in recording.shots if shot.speaker})
     }
-    truth = _Truth(recording)
-    path = out / f"{recording.name}.mp4"
     with VideoWriter(path, width=width, height=height, sample_rate=SAMPLE_RATE) as video:
-        for shot, sound, seed in zip(recording.shots, spoken, seeds[:, 1], strict=True):
+        for shot, sound, seed in zip(recording.shots, spoken, seeds, strict=True):
             truth.add_shot(shot, sound)
-            noise = np.random.default_rng(seed).standard_normal(len(sound.samples)) * 3e-4
-            samples = (sound.samples + noise).astype(np.float32)  # a room is never quite silent
-            blocks = samples.reshape(-1, SAMPLES_PER_FRAME)
+            blocks = _in_a_room(sound, seed).reshape(-1, SAMPLES_PER_FRAME)
             poses = perform(sound.phones, len(blocks), seed=int(seed))
             for pose, block in zip(poses, blocks, strict=True):
                 if shot.speaker is None:
@@ -131,10 +152,21 @@ def make(recording: Recording, out: Path) -> None:
                     truth.add_frame(points, puppet.opening(pose), pose.blink)
                 video.write(picture)
                 video.write_audio(block)
-    if len(puppets) > 1:
-        write_atomically(out / f"{recording.name}.rttm", truth.rttm())
-    # last: its presence says that the recording is complete
-    write_atomically(_truth_path(recording, out), json.dumps(truth.to_json(), ensure_ascii=False))
+
+
+def _record(
+    recording: Recording, spoken: list[Utterance], seeds: np.ndarray, truth: "_Truth", path: Path
+) -> None:
+    for shot, sound in zip(recording.shots, spoken, strict=True):
+        truth.add_shot(shot, sound)
+    sounds = [_in_a_room(sound, seed) for sound, seed in zip(spoken, seeds, strict=True)]
+    soundfile.write(path, np.concatenate(sounds), SAMPLE_RATE)
+
+
+def _in_a_room(sound: Utterance, seed: int) -> np.ndarray:
+    """(samples,) A room is never quite silent."""
+    noise = np.random.default_rng(seed).standard_normal(len(sound.samples)) * 3e-4
+    return (sound.samples + noise).astype(np.float32)
 
 
 class _Truth:
@@ -147,6 +179,10 @@ class _Truth:
         self.phones: list[dict[str, Any]] = []
         self.frames: list[dict[str, Any]] = []
         self.time: Seconds = 0.0
+
+    @property
+    def speakers(self) -> int:
+        return len({shot.speaker for shot in self.recording.shots if shot.speaker})
 
     def add_shot(self, shot: Shot, sound: Utterance) -> None:
         end = self.time + sound.duration
@@ -185,7 +221,7 @@ class _Truth:
         return "".join(lines)
 
     def to_json(self) -> dict[str, Any]:
-        columns = {key: [frame[key] for frame in self.frames] for key in self.frames[0]}
+        columns = {key: [frame[key] for frame in self.frames] for key in (self.frames or [{}])[0]}
         return {
             "made_from": _made_from(self.recording),
             "fps": FPS,
@@ -214,8 +250,8 @@ def _truth_path(recording: Recording, out: Path) -> Path:
 
 
 def _is_made(recording: Recording, out: Path) -> bool:
-    truth, video = _truth_path(recording, out), out / f"{recording.name}.mp4"
-    if not (truth.exists() and video.exists()):
+    truth, made_file = _truth_path(recording, out), out / recording.path
+    if not (truth.exists() and made_file.exists()):
         return False
     made: bool = json.loads(truth.read_text("utf-8"))["made_from"] == _made_from(recording)
     return made
@@ -257,8 +293,6 @@ def _write_stills(out: Path, seed: int, width: int, height: int) -> None:
     there = all((out / name).exists() for name in ("portrait.png", "heldout.wav", stamp.name))
     if there and json.loads(stamp.read_text("utf-8"))["made_from"] == made_from:
         return
-    import soundfile
-
     picture, _ = Puppet(LOOKS[SUBJECT], width=width, height=height).render(Pose())
     cv2.imwrite(str(out / "portrait.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     sound = _say(Shot(SUBJECT, HELD_OUT), seed)

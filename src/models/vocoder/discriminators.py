@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
     features: list[Tensor]  # of every layer
 
 
-class _Judge(nn.Module, ABC):
+class Judge(nn.Module, ABC):
     """Convolutions over a picture of the sound; the last one gives the scores."""
 
     def __init__(self, layers: Sequence[nn.Conv2d]) -> None:
@@ -44,7 +44,7 @@ class _Judge(nn.Module, ABC):
         return Verdict(score.flatten(1), [*features, score])
 
 
-class PeriodJudge(_Judge):
+class PeriodJudge(Judge):
     """Sees samples that are `period` apart as neighbours."""
 
     def __init__(self, period: int, channels: int) -> None:
@@ -61,7 +61,7 @@ class PeriodJudge(_Judge):
         return padded.unflatten(2, (-1, self.period))
 
 
-class SpectrumJudge(_Judge):
+class SpectrumJudge(Judge):
     """Sees the magnitudes of spectra of `n_fft` samples."""
 
     window: Tensor
@@ -88,7 +88,7 @@ class SpectrumJudge(_Judge):
 
 
 class _Judges(nn.Module):
-    def __init__(self, judges: Sequence[_Judge]) -> None:
+    def __init__(self, judges: Sequence[Judge]) -> None:
         super().__init__()
         self.judges = nn.ModuleList(judges)
 
