@@ -1,6 +1,6 @@
 """What a synthetic voice is worth, beside the recordings of the person it learnt from.
 
-    python experiments/tts_grid.py WORKSPACE --out FOLDER --tts FOLDER \\
+    python experiments/tts_grid.py WORKSPACE --out FOLDER --tts ours=FOLDER \\
         --vocoder universal=generator_universal.safetensors tuned=FOLDER [--ecapa FOLDER] [--other WORKSPACE]
 
 WORKSPACE is of a speaker of GRID with true texts, as asr_grid.py prepares it. Of the clips that are held out
@@ -9,7 +9,7 @@ to test on (nothing here may have learnt from them) these are measured, one row 
     real                the recordings
     copy, VOCODER       the recording's own mels through each vocoder: what the vocoder alone does
     copy, Griffin-Lim   the same through an algorithm that has learnt nothing
-    ours, VOCODER       the text, spoken by the acoustic model (--tts) and each vocoder
+    TTS, VOCODER        the text, spoken by each acoustic model (--tts) and each vocoder
     another speaker     recordings of somebody else (--other), who has to be less alike than all others
 
 FOLDER gets metrics.json (also what the recogniser heard), table.md, mels.png and all the sound as WAV.
@@ -188,7 +188,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("workspace", type=Path, help="of a speaker, with transcripts that are set right")
     parser.add_argument("--out", type=Path, required=True, help="folder for figures, pictures and sound")
-    parser.add_argument("--tts", type=Path, help="folder of the acoustic model; without it nothing is ours")
+    parser.add_argument(
+        "--tts",
+        nargs="*",
+        type=named_path,
+        default=[],
+        metavar="NAME=FOLDER",
+        help="exported acoustic models; without one only recordings are copied",
+    )
     parser.add_argument(
         "--vocoder",
         nargs="*",
@@ -221,9 +228,9 @@ def main() -> None:
     for name, vocoder in vocoders.items():
         voices[f"copy, {name}"] = studio.copying(vocoder)
     voices["copy, Griffin-Lim"] = studio.copying(GriffinLim(studio.log_mel))
-    if arguments.tts:
+    for voice, folder in arguments.tts:
         for name, vocoder in vocoders.items():
-            voices[f"ours, {name}"] = studio.reading(arguments.tts, vocoder)
+            voices[f"{voice}, {name}"] = studio.reading(folder, vocoder)
     for name, speak in voices.items():
         real = None if name == REAL else studio.real
         measure(name, speak, clips, metrics, arguments.out, real=real)

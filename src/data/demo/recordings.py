@@ -17,11 +17,12 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
+from understudy.data.demo import script
 from understudy.data.demo.looks import LOOKS
 from understudy.data.demo.motion import perform
 from understudy.data.demo.pose import Pose
 from understudy.data.demo.puppet import LANDMARKS, Puppet
-from understudy.data.demo.script import HELD_OUT, INTERVIEW, MONOLOGUES, READINGS
+from understudy.data.demo.script import HELD_OUT, INTERVIEW, MONOLOGUES
 from understudy.data.demo.voice import SAMPLE_RATE, VOICES, Utterance, join, silence, speak
 from understudy.data.manifest import write_atomically
 from understudy.data.media import FPS, Seconds, VideoWriter
@@ -29,6 +30,7 @@ from understudy.data.media import FPS, Seconds, VideoWriter
 VERSION = 1  # of the material: what an older version made is made again
 SAMPLES_PER_FRAME = round(SAMPLE_RATE / FPS)
 TITLE: Seconds = 1.6
+READINGS = 40
 SUBJECT = "one"
 """The puppet whose twin is made."""
 
@@ -62,7 +64,7 @@ def render_demo(
     seed: int = 0,
     monologues: int = len(MONOLOGUES),
     interview: bool = True,
-    readings: int = len(READINGS),
+    readings: int = READINGS,
     width: int = 288,
     height: int = 320,
     workers: int = 2,
@@ -87,7 +89,7 @@ def render_demo(
         recordings.append(Recording("interview", shots, seed * 1000 + 500, width, height))
     recordings += [
         Recording(f"reading_{k:02d}", (Shot(SUBJECT, text),), seed * 1000 + 600 + k, width=0, height=0)
-        for k, text in enumerate(READINGS[:readings], start=1)
+        for k, text in enumerate(script.readings(readings), start=1)
     ]
     left = [recording for recording in recordings if not _is_made(recording, out)]
     _write_stills(out, seed, width, height)
