@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 UNDERSTUDY := $(BIN)/understudy
 DEMO := workspace/demo
-RUN := $(DEMO)/runs/sda/demo
+FACE := $(DEMO)/runs/sda/demo/checkpoints/best.ckpt
+VOICE := $(DEMO)/runs/tts/demo/checkpoints/best.ckpt
 
 .PHONY: demo test test-all check format clean
 
@@ -19,16 +20,23 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 
 demo: $(INSTALLED)
 	$(UNDERSTUDY) prepare subject=demo
+	$(BIN)/python -m understudy.data.demo.proofread $(DEMO)
 	$(UNDERSTUDY) train experiment=sda_demo run=demo resume=true
-	$(UNDERSTUDY) export subject=demo ckpt=$(RUN)/checkpoints/best.ckpt
+	$(UNDERSTUDY) train experiment=tts_demo run=demo resume=true
+	$(UNDERSTUDY) export subject=demo ckpt=$(FACE)
+	$(UNDERSTUDY) export subject=demo ckpt=$(VOICE)
 	$(UNDERSTUDY) animate twin=$(DEMO)/twin image=$(DEMO)/recordings/portrait.png \
 		audio=$(DEMO)/recordings/heldout.wav out=$(DEMO)/demo.mp4
-	$(UNDERSTUDY) evaluate subject=demo ckpt=$(RUN)/checkpoints/best.ckpt
+	$(UNDERSTUDY) animate twin=$(DEMO)/twin image=$(DEMO)/recordings/portrait.png voice.vocoder=griffin_lim \
+		'text="Hello, how are you today? My sister counted seven ripe plums under the tree."' out=$(DEMO)/hello.mp4
+	$(UNDERSTUDY) evaluate subject=demo ckpt=$(FACE)
+	$(UNDERSTUDY) evaluate subject=demo ckpt=$(VOICE)
 	@echo
-	@echo "video          $(DEMO)/demo.mp4"
-	@echo "review         $(UNDERSTUDY) review subject=demo"
-	@echo "contact sheet  $(DEMO)/contact_sheet.png"
-	@echo "tensorboard    $(BIN)/tensorboard --logdir $(DEMO)/runs"
+	@echo "with its own recording  $(DEMO)/demo.mp4"
+	@echo "in its own voice        $(DEMO)/hello.mp4"
+	@echo "review                  $(UNDERSTUDY) review subject=demo"
+	@echo "contact sheet           $(DEMO)/contact_sheet.png"
+	@echo "tensorboard             $(BIN)/tensorboard --logdir $(DEMO)/runs"
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

@@ -15,11 +15,17 @@ from torch import Tensor, nn
 
 from understudy.data.hub import fetched, local_folder, model_name, pick_device
 from understudy.errors import UserError, one_line
+from understudy.models.tts import LogMel
 from understudy.models.tts.speecht5 import SpeechT5Vocoder
 from understudy.models.vocoder import Vocoder
+from understudy.models.vocoder.griffin_lim import GriffinLim
 
 WEIGHTS = "generator.safetensors"
-TRAIN_ONE = "train one (understudy train model=vocoder) and export it (understudy export ckpt=CHECKPOINT)"
+GRIFFIN_LIM = "griffin_lim"  # the name of what needs no training
+TRAIN_ONE = (
+    "train one (understudy train model=vocoder) and export it (understudy export ckpt=CHECKPOINT), or listen "
+    f"without one: vocoder={GRIFFIN_LIM}"
+)
 
 
 @dataclass(kw_only=True)
@@ -64,7 +70,12 @@ def check_vocoder(pretrained: str) -> None:
 
 
 def vocoder_of(pretrained: str) -> nn.Module:
-    """The vocoder of a folder or a hub's name: one that was trained here, or one that came with SpeechT5."""
+    """The vocoder of a folder or a hub's name: one that was trained here, or one that came with SpeechT5.
+
+    `griffin_lim` is none, but makes sound of the usual mels too.
+    """
+    if pretrained == GRIFFIN_LIM:
+        return GriffinLim(LogMel()).eval()
     check_vocoder(pretrained)
     folder = fetched(pretrained, instead=f"give the folder of a vocoder, or {TRAIN_ONE}")
     if read_config(folder).get("model_type") == "speecht5_hifigan":

@@ -57,10 +57,6 @@ class Voice:
             raise UserError(f"pause={pause}: is in seconds, from 0 to 10")
         self.voice = TwinVoice(pretrained=str(tts), device=device)
         self.voice.setup()
-        if isinstance(vocoder, Path) and not vocoder.is_dir():
-            raise UserError(
-                f"{vocoder}: there is no vocoder yet; train one (understudy train model=vocoder), export it"
-            )
         self.vocoder: Any = vocoder_of(str(vocoder)).to(self.voice.device_used).eval()
         self.sample_rate = self.voice.sample_rate
         own = self.sample_rate, self.voice.log_mel.n_mels, self.voice.hop_length

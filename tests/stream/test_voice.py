@@ -39,6 +39,14 @@ def test_a_text_sounds_the_same_in_pieces_of_any_length(voice: Voice, length: in
     assert all(len(sound.samples) for sound in sounds)
 
 
+def test_without_a_vocoder_phases_are_found_for_a_clause_at_once(twin: Path) -> None:
+    voice = Voice(twin / "tts", "griffin_lim", device="cpu")
+    sounds = [*voice.stream(TEXT)]
+    assert [sound.clause for sound in sounds if sound.begins] == [sound.clause for sound in sounds]
+    assert np.array_equal(np.concatenate([sound.samples for sound in sounds]), voice.say(TEXT))
+    assert all(np.abs(sound.samples).max() > 0 for sound in sounds)
+
+
 def test_the_first_sound_comes_before_the_text_is_complete(voice: Voice) -> None:
     read = []
 

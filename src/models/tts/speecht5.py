@@ -17,7 +17,7 @@ from understudy.errors import UserError
 from understudy.models.tts.attention import trouble_of
 from understudy.models.tts.mel import LogMel
 from understudy.models.tts.speech import Speech, Trouble
-from understudy.models.vocoder.generator import reach_back
+from understudy.models.vocoder.generator import Vocoder, reach_back
 
 LN10 = math.log(10)
 SHORTEST = 6  # frames: of less a spectrum cannot be made
@@ -157,6 +157,8 @@ class SpeechT5Mel(LogMel):
 
 class SpeechT5Vocoder(nn.Module):
     """The HiFi-GAN that belongs to SpeechT5, called as all vocoders here are."""
+
+    windows = Vocoder.windows
 
     def __init__(self, network: SpeechT5HifiGan) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ Kong, Kim and Bae, "HiFi-GAN", NeurIPS 2020; Kaneko et al., "iSTFTNet", ICASSP 2
 
 import math
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from speechbrain.lobes.models.HifiGAN import LRELU_SLOPE, HifiganGenerator
@@ -28,6 +28,8 @@ class Vocoder(HifiganGenerator):
     With `istft` the factors multiply to less than the hop: the last layer draws a spectrum for every
     `hop_length / product(factors)` samples, which costs a fraction of drawing the samples themselves.
     """
+
+    windows: ClassVar[Sequence[int]] = (16, 32, 64)  # frames; short ones first, so that sound comes early
 
     def __init__(
         self,

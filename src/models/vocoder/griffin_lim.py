@@ -1,5 +1,9 @@
 """Sound from mels without a trained vocoder."""
 
+import sys
+from collections.abc import Sequence
+from typing import ClassVar
+
 import torch
 import torchaudio
 from torch import Tensor, nn
@@ -11,11 +15,14 @@ class GriffinLim(nn.Module):
     """Phases found by iteration (Griffin and Lim, 1984): to listen to before there is a vocoder."""
 
     inverse: Tensor
+    context = sys.maxsize  # frames: every sample depends on all of them
+    windows: ClassVar[Sequence[int]] = (sys.maxsize,)
 
     def __init__(self, log_mel: LogMel, *, iterations: int = 32) -> None:
         super().__init__()
         filters = log_mel.spectrogram.mel_scale.fb  # (bins, n_mels)
         self.register_buffer("inverse", torch.linalg.pinv(filters), persistent=False)
+        self.sample_rate, self.n_mels = log_mel.sample_rate, log_mel.n_mels
         self.hop_length = log_mel.hop_length
         self.phases = torchaudio.transforms.GriffinLim(
             n_fft=log_mel.spectrogram.n_fft,

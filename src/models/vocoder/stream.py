@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from understudy.models.vocoder.generator import Vocoder
-
-WINDOWS = (16, 32, 64)  # frames; the first ones are short, so that the first sound comes early
+from understudy.models.vocoder.griffin_lim import GriffinLim
 
 
 class VocoderStream:
@@ -18,9 +17,9 @@ class VocoderStream:
     for many small ones. After the last of `windows` all others are as long as it.
     """
 
-    def __init__(self, vocoder: Vocoder, *, windows: Sequence[int] = WINDOWS) -> None:
+    def __init__(self, vocoder: Vocoder | GriffinLim, *, windows: Sequence[int] | None = None) -> None:
         assert not vocoder.training, "weights must stay as they are"
-        self.vocoder, self.windows = vocoder, list(windows)
+        self.vocoder, self.windows = vocoder, list(windows or vocoder.windows)
         self.pending = torch.zeros(vocoder.n_mels, 0)  # from the first frame that is still needed
         self.first = 0  # its number
         self.spoken = 0  # frames of which the sound has been handed out
@@ -70,7 +69,7 @@ class VocoderStream:
         self.first = needed
 
 
-def whole(vocoder: Vocoder, mel: Tensor, *, windows: Sequence[int] = WINDOWS) -> Tensor:
+def whole(vocoder: Vocoder | GriffinLim, mel: Tensor, *, windows: Sequence[int] | None = None) -> Tensor:
     """(n_mels, frames) -> (frames * hop_length,): what a stream gives, at once."""
     stream = VocoderStream(vocoder, windows=windows)
     return torch.cat([stream.push(mel), stream.finish()])
