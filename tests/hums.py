@@ -109,7 +109,7 @@ def settings_for(workspace: Path, run: str) -> list[str]:
         "model.optimizer.lr=1e-2",
         "model.warmup_steps=2",
         "model.binary_starts=4",
-        "model.adversarial_from=6",
+        "model.adversarial_from=2",
         "model.judge.channels=2",
         "data.batch_size=4",
         "data.batches_per_epoch=3",

@@ -22,10 +22,7 @@ from understudy.models.vocoder.griffin_lim import GriffinLim
 
 WEIGHTS = "generator.safetensors"
 GRIFFIN_LIM = "griffin_lim"  # the name of what needs no training
-TRAIN_ONE = (
-    "train one (understudy train model=vocoder) and export it (understudy export ckpt=CHECKPOINT), or listen "
-    f"without one: vocoder={GRIFFIN_LIM}"
-)
+TRAIN_ONE = "train one (understudy train model=vocoder) and export it (understudy export ckpt=CHECKPOINT)"
 
 
 @dataclass(kw_only=True)
@@ -70,17 +67,17 @@ def check_vocoder(pretrained: str) -> None:
 
 
 def vocoder_of(pretrained: str) -> nn.Module:
-    """The vocoder of a folder or a hub's name: one that was trained here, or one that came with SpeechT5.
-
-    `griffin_lim` is none, but makes sound of the usual mels too.
-    """
-    if pretrained == GRIFFIN_LIM:
-        return GriffinLim(LogMel()).eval()
+    """The vocoder of a folder or a hub's name: one that was trained here, or one that came with SpeechT5."""
     check_vocoder(pretrained)
     folder = fetched(pretrained, instead=f"give the folder of a vocoder, or {TRAIN_ONE}")
     if read_config(folder).get("model_type") == "speecht5_hifigan":
         return load_speecht5_vocoder(folder)
     return load_vocoder(folder)
+
+
+def vocoder_for(pretrained: str, log_mel: LogMel) -> nn.Module:
+    """The same; "griffin_lim" makes sound of these mels without having learnt anything."""
+    return GriffinLim(log_mel).eval() if pretrained == GRIFFIN_LIM else vocoder_of(pretrained)
 
 
 def load_speecht5_vocoder(folder: Path) -> SpeechT5Vocoder:

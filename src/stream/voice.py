@@ -13,7 +13,7 @@ from understudy.data.clauses import Clauses, clauses, ends_sentence
 from understudy.data.media import Seconds
 from understudy.data.pronounce import SILENCE, Spoken, UnsayableError
 from understudy.data.twin_tts import TwinVoice
-from understudy.data.twin_vocoder import vocoder_of
+from understudy.data.twin_vocoder import GRIFFIN_LIM, TRAIN_ONE, vocoder_for
 from understudy.errors import UserError
 from understudy.models.tts import FastSpeech, Speech
 from understudy.models.tts.speech import TOO_LONG
@@ -57,7 +57,13 @@ class Voice:
             raise UserError(f"pause={pause}: is in seconds, from 0 to 10")
         self.voice = TwinVoice(pretrained=str(tts), device=device)
         self.voice.setup()
-        self.vocoder: Any = vocoder_of(str(vocoder)).to(self.voice.device_used).eval()
+        if isinstance(vocoder, Path) and not vocoder.is_dir():
+            raise UserError(
+                f"{vocoder}: there is no vocoder yet; {TRAIN_ONE}, or speak without one: "
+                f"vocoder={GRIFFIN_LIM}, in animate voice.vocoder={GRIFFIN_LIM}"
+            )
+        found = vocoder_for(str(vocoder), self.voice.log_mel)
+        self.vocoder: Any = found.to(self.voice.device_used).eval()
         self.sample_rate = self.voice.sample_rate
         own = self.sample_rate, self.voice.log_mel.n_mels, self.voice.hop_length
         heard = self.vocoder.sample_rate, self.vocoder.n_mels, self.vocoder.hop_length

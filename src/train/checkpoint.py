@@ -41,10 +41,10 @@ class KeepConfig(pl.Callback):
 class LateBest(pl.callbacks.ModelCheckpoint):
     """The best checkpoint after the step `after`: what is learnt before it is learnt for something else.
 
-    A run that ends before that step has its best from the beginning.
+    Without `after` from the beginning.
     """
 
-    def __init__(self, *, after: int, **settings: Any) -> None:
+    def __init__(self, *, after: int | None, **settings: Any) -> None:
         super().__init__(**settings)
         self.after = after
 
@@ -57,7 +57,19 @@ class LateBest(pl.callbacks.ModelCheckpoint):
             super().on_validation_end(trainer, pl_module)
 
     def is_late(self, trainer: pl.Trainer) -> bool:
-        return trainer.global_step > self.after or 0 < trainer.max_steps <= self.after
+        return self.after is None or trainer.global_step > self.after
+
+
+class LatePatience(pl.callbacks.EarlyStopping):
+    """Early stopping that begins to count after the step `after`; without it, at once."""
+
+    def __init__(self, *, after: int | None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.after = after
+
+    def _run_early_stopping_check(self, trainer: pl.Trainer) -> None:
+        if self.after is None or trainer.global_step > self.after:
+            super()._run_early_stopping_check(trainer)
 
 
 class AtomicCheckpoints(TorchCheckpointIO):

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -14,13 +15,12 @@ from transformers import get_cosine_schedule_with_warmup
 
 from understudy.data.pronounce import FrontEnd
 from understudy.data.training_notes import learnt_from
-from understudy.data.twin_vocoder import vocoder_of
+from understudy.data.twin_vocoder import GRIFFIN_LIM, vocoder_for
 from understudy.data.voice_datamodule import VoiceBatch, VoiceDataModule
 from understudy.errors import UserError
 from understudy.models.tts import LogMel
 from understudy.models.tts.fastspeech import mask
 from understudy.models.tts.speech import Speech, Trouble
-from understudy.models.vocoder.griffin_lim import GriffinLim
 from understudy.train.module import TwinModule
 from understudy.train.voice_metrics import Synthesis, VoiceMetrics
 
@@ -32,6 +32,7 @@ class Lesson(NamedTuple):
 
     losses: dict[str, Tensor]  # their sum is trained on
     alignments: Sequence[Tensor] = ()  # of each clip which token is said when, (tokens, frames)
+    measures: Mapping[str, Tensor] = MappingProxyType({})  # what else is worth knowing of held-out clips
 
 
 class VoiceTraining(TwinModule, ABC):
@@ -139,7 +140,7 @@ class VoiceTraining(TwinModule, ABC):
     def hear_through(self, name: str | None, *, setting: str = "model.vocoder") -> None:
         """Raises `UserError` for a vocoder that is not there, or not for this voice."""
         try:
-            vocoder = vocoder_of(name) if name else GriffinLim(self.log_mel)
+            vocoder = vocoder_for(name or GRIFFIN_LIM, self.log_mel)
         except UserError as error:
             raise UserError(f"{setting}={error}") from None
         if name:
@@ -160,7 +161,9 @@ class VoiceTraining(TwinModule, ABC):
 
     def validation_step(self, batch: VoiceBatch, batch_idx: int) -> Synthesis:
         lesson = self.lesson(batch)
-        self.log_losses("val", lesson.losses, len(batch["text"]))
+        size = len(batch["text"])
+        self.log_losses("val", lesson.losses, size)
+        self.log_dict({f"{name}/val": value for name, value in lesson.measures.items()}, batch_size=size)
         found = self.synthesis(batch, lesson.alignments)
         self.metrics.update(found, batch["text"])
         return found

@@ -19,12 +19,13 @@ from understudy.errors import UserError
 from understudy.models.tts import FastSpeech, LogMel
 from understudy.models.tts.fastspeech import Taught, mask
 from understudy.models.tts.mel_judge import MelJudge
+from understudy.models.vocoder.discriminators import Verdict
 from understudy.train.checkpoint import read_checkpoint
 from understudy.train.tts import SPOKEN, Lesson, VoiceTraining
 from understudy.train.vocoder_losses import discriminators_loss, feature_loss, generator_loss
 
 EMBEDDING = "net.encPreNet.token_embedding.Embedding.weight"
-JUDGED = 64  # frames of a clip that the judge sees at a time
+JUDGED = 64  # frames of a clip that the judge sees at a time; fewer where a clip of the batch is shorter
 MET = 200  # clips that are looked at for how high and how loud the voice is
 
 
@@ -33,8 +34,8 @@ class FastSpeechTraining(VoiceTraining):
 
     `pretrained` is another voice to begin with: a checkpoint of one of these runs, or an exported
     `twin/tts`. `vocoder`, an exported `twin/vocoder`, is listened with; without one Griffin-Lim is.
-    From the step `adversarial_from` on a judge wants mels that are as sharp as those of recordings: the mean
-    of all that fits, which distances teach, is a blur.
+    From the step `adversarial_from` on (None: never) a judge wants mels that are as sharp as those of
+    recordings: the mean of all that fits, which distances teach, is a blur.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class FastSpeechTraining(VoiceTraining):
         alignment_weight: float = 1.0,
         binary_weight: float = 0.1,
         binary_starts: int = 600,
-        adversarial_from: int = 800,
+        adversarial_from: int | None = 800,
         adversarial_weight: float = 0.2,
         feature_weight: float = 1.0,
         max_gradient_norm: float = 1.0,
@@ -116,9 +117,9 @@ class FastSpeechTraining(VoiceTraining):
         taught = self.teach(batch, mel)
         losses = self.losses(batch, mel, taught)
 
-        if self.global_step >= self.adversarial_from:
+        if self.adversarial_from is not None and self.global_step >= self.adversarial_from:
             real, fake = stretches(mel, taught.mel.float(), batch["frames"])
-            loss = discriminators_loss([self.judge(real)], [self.judge(fake.detach())])
+            loss = discriminators_loss(self.judged(real), self.judged(fake.detach()))
             judge_step.zero_grad()
             self.manual_backward(loss)
             # the bare optimizer: Lightning counts steps, and a step here is one batch
@@ -127,10 +128,10 @@ class FastSpeechTraining(VoiceTraining):
 
             self.judge.requires_grad_(False)
             with torch.no_grad():
-                seen = self.judge(real)
-            verdict = self.judge(fake)
-            losses["adversarial"] = self.adversarial_weight * generator_loss([verdict])
-            losses["features"] = self.feature_weight * feature_loss([seen], [verdict])
+                seen = self.judged(real)
+            verdicts = self.judged(fake)
+            losses["adversarial"] = self.adversarial_weight * generator_loss(verdicts)
+            losses["features"] = self.feature_weight * feature_loss(seen, verdicts)
 
         loss = self.log_losses("train", losses, len(batch["text"]))
         voice_step.zero_grad()
@@ -140,6 +141,10 @@ class FastSpeechTraining(VoiceTraining):
         self.lr_schedulers().step()  # type: ignore[union-attr]
         self.judge.requires_grad_(True)
 
+    def judged(self, mel: Tensor) -> list[Verdict]:
+        with torch.autocast(self.device.type, enabled=False):  # fine structure wants full precision
+            return [self.judge(mel)]
+
     def lesson(self, batch: VoiceBatch) -> Lesson:
         mel = self.mel_of(batch)
         taught = self.teach(batch, mel)
@@ -147,8 +152,11 @@ class FastSpeechTraining(VoiceTraining):
             taught.alignment.soft, batch["frames"].tolist(), batch["id_lengths"].tolist(), strict=True
         )
         alignments = [soft[:frames, :tokens].T for soft, frames, tokens in sizes]
-        self.log("blur/val", blur(mel, taught.mel.float(), batch["frames"]), batch_size=len(alignments))
-        return Lesson(self.losses(batch, mel, taught), alignments)
+        losses = self.losses(batch, mel, taught)
+        blurred = blur(mel, taught.mel.float(), batch["frames"])
+        # neither tells alone which voice is best: a blur is nearest, noise is sharp
+        measures = {"blur": blurred, "mel_and_blur": losses["mel"] * (1 + blurred)}
+        return Lesson(losses, alignments, measures)
 
     def teach(self, batch: VoiceBatch, mel: Tensor) -> Taught:
         taught: Taught = self.network(

@@ -38,9 +38,9 @@ BEGAN_WITH = "began_with"  # in a checkpoint: the hash of the pretrained weights
 class VocoderTraining(TwinModule):
     """The GAN. A step trains the discriminators, then the generator.
 
-    Before the step `adversarial_from` there are no judges, only distances of spectra: from nothing that
-    learns faster, and in half the time. Before the step `generator_from` only the judges learn, so that a
-    good generator is not led astray by judges that know nothing yet. A `pretrained` generator is a
+    Before the step `adversarial_from` (None: never) there are no judges, only distances of spectra: from
+    nothing that learns faster, and in half the time. Before the step `generator_from` only the judges learn,
+    so that a good generator is not led astray by judges that know nothing yet. A `pretrained` generator is a
     .safetensors file or a folder with one; beside what becomes of it stands what it was before, as long as
     that file is what it was.
     """
@@ -58,7 +58,7 @@ class VocoderTraining(TwinModule):
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
         discriminator_optimizer: Callable[[Iterable[Tensor]], Optimizer],
         pretrained: str | None = None,
-        adversarial_from: int = 0,
+        adversarial_from: int | None = 0,
         generator_from: int = 0,
         mel_weight: float = 45.0,
         stft_weight: float = 2.0,
@@ -69,7 +69,7 @@ class VocoderTraining(TwinModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if generator_from and adversarial_from:
+        if generator_from and adversarial_from != 0:
             raise UserError(
                 f"model.generator_from={generator_from}, model.adversarial_from={adversarial_from}: nobody "
                 "would learn before these steps; give one of them"
@@ -122,7 +122,7 @@ class VocoderTraining(TwinModule):
             self.make_optimizer(self.generator.parameters()),
         ]
         decay_steps = self.decay_steps if self.decay_steps > 0 else 10**9  # nobody knows how long it will be
-        starts = self.adversarial_from, self.generator_from
+        starts = self.adversarial_from or 0, self.generator_from
         steps = [max(decay_steps - start, 1) for start in starts]  # that each will make
         return optimizers, [
             get_cosine_with_min_lr_schedule_with_warmup(
@@ -137,7 +137,7 @@ class VocoderTraining(TwinModule):
         discriminators_step, generator_step = self.optimizer_list()
         discriminators_schedule, generator_schedule = self.lr_schedulers()  # type: ignore[misc]
         real = batch["audio"]
-        judging = self.global_step >= self.adversarial_from
+        judging = self.adversarial_from is not None and self.global_step >= self.adversarial_from
         learning = self.global_step >= self.generator_from
         with torch.set_grad_enabled(learning):
             fake = self.generator(batch["mel"]).float()

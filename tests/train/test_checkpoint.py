@@ -2,12 +2,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from understudy.errors import UserError
 from understudy.train.checkpoint import (
     CONFIG,
     AtomicCheckpoints,
+    LatePatience,
     check_resumable,
     load_module,
     read_checkpoint,
@@ -116,3 +118,38 @@ def saved(folder: Path, settings: dict[str, Any] = SETTINGS) -> Path:
     path = folder / "run" / "checkpoints" / "last.ckpt"
     AtomicCheckpoints().save_checkpoint({CONFIG: settings}, path)
     return path
+
+
+class Standstill(pl.LightningModule):
+    """Gets no better, in epochs of one step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+        return 0.0 * self.weight.sum()
+
+    def validation_step(self, batch: torch.Tensor, batch_idx: int) -> None:
+        self.log("loss/val", 1.0)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+@pytest.mark.parametrize(("after", "stops"), [(None, 3), (4, 7)])
+def test_patience_begins_when_it_is_told_to(after: int | None, stops: int, tmp_path: Path) -> None:
+    trainer = pl.Trainer(
+        max_steps=20,
+        accelerator="cpu",
+        default_root_dir=tmp_path,
+        num_sanity_val_steps=0,
+        callbacks=[LatePatience(after=after, monitor="loss/val", patience=2)],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    one = torch.utils.data.DataLoader(torch.zeros(1, 1))
+    trainer.fit(Standstill(), one, one)
+    assert trainer.global_step == stops

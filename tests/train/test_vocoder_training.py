@@ -302,13 +302,11 @@ def test_judges_learn_before_a_good_generator_does(songs: Path) -> None:
     changes = ("model.adversarial_from=0", "model.generator_from=2", "trainer.max_steps=3")
     assert run_verb("train", *settings(songs, "judges_first", *changes)) == 0
     run = songs / "runs" / "vocoder" / "judges_first"
-    after = load_module(read_checkpoint(run / "checkpoints" / "last.ckpt"))
     steps = {
         name: [event.step for event in events_of(run).Scalars(name)]
         for name in ("loss/discriminators", "loss/adversarial")
     }
     assert steps == {"loss/discriminators": [0, 1, 2], "loss/adversarial": [2]}
-    assert len(after.generator.state_dict()) > 0
     with pytest.raises(UserError, match="nobody would learn before these steps"):
         run_verb("train", *settings(songs, "nobody", "model.adversarial_from=2", "model.generator_from=2"))
 

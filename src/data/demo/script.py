@@ -74,7 +74,7 @@ def readings(number: int) -> Iterator[str]:
     """
     rng = random.Random(0)
     for _ in range(number):
-        said = [f"{rng.choice(SMALL_TALK)}"]
+        said = [rng.choice(SMALL_TALK)]
         for _ in range(2):
             parts = (WHO, DID, HOW_MANY, WHICH, WHAT, WHERE, WHEN)
             sentence = " ".join(rng.choice(part) for part in parts)

@@ -1,7 +1,7 @@
 """What tells generated mels from those of recordings, by their fine structure.
 
 Yang et al., "GANSpeech: Adversarial Training for High-Fidelity Multi-Speaker Speech Synthesis",
-Interspeech 2021; the layers are UnivNet's for spectra.
+Interspeech 2021.
 """
 
 from functools import partial

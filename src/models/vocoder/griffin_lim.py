@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from understudy.models.tts.mel import LogMel
 
+SHORTEST = 4  # frames: windows reach over the edges
+
 
 class GriffinLim(nn.Module):
     """Phases found by iteration (Griffin and Lim, 1984): to listen to before there is a vocoder."""
@@ -34,10 +36,12 @@ class GriffinLim(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         """(batch, n_mels, frames) -> (batch, frames * hop_length)."""
+        frames = mel.shape[2]
+        mel = nn.functional.pad(mel, (0, max(SHORTEST - frames, 0)), mode="replicate")
         spectrum = (mel.exp().transpose(1, 2) @ self.inverse).clamp(min=0).transpose(1, 2)
         # its frames are centred on the borders of hops, ours on their middles: one more, half a hop earlier
         spectrum = torch.cat([spectrum[:, :, :1], spectrum], dim=2)
         sound: Tensor = self.phases(spectrum)
         half = self.hop_length // 2
         padded = nn.functional.pad(sound, (0, self.hop_length))
-        return padded[:, half : half + mel.shape[2] * self.hop_length]
+        return padded[:, half : half + frames * self.hop_length]
