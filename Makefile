@@ -39,7 +39,7 @@ demo: $(INSTALLED)
 	@echo "tensorboard             $(BIN)/tensorboard --logdir $(DEMO)/runs"
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile  # a file stays in one process: its tests share what they made
 
 test-all: $(INSTALLED)
 	HYPOTHESIS_PROFILE=searching $(BIN)/python -m pytest -m "not gpu"
