@@ -1,0 +1,1 @@
+"""What a person wrote: exports of chat apps, and other texts."""
