@@ -1,4 +1,4 @@
-"""The verb `prepare`: recordings in, training data out, one stage after the other."""
+"""The verb `prepare`: recordings and chats in, training data out, one stage after the other."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from understudy.data.chat_report import tell as tell_chats
 from understudy.data.contact_sheet import contact_sheet
+from understudy.data.converse import CHATS, Converse
 from understudy.data.download import Downloader
 from understudy.data.dry_run import passing_copy, tell_difference
 from understudy.data.edits import EDITS, unmet
@@ -28,22 +30,24 @@ def prepare(
     stages: Mapping[str, Step],
     engine: Executor,
     download: Downloader,
+    chats: Converse | None = None,
     words: str | None = None,
     until: str | None = None,
     dry_run: bool = False,
     prune_stale: bool = False,
 ) -> int:
-    """Run all stages for `subject`, or those up to `until`.
+    """Run all stages for `subject`, or those up to `until`; the last one, `chats`, reads what they wrote.
 
     0 when everything went through, 1 when items are set aside. What is done already is not done
     again. Nothing is dropped without a line in the table and in `manifests/STAGE.dropped.jsonl` or
     `.failed.jsonl`. `words` is a file of a person's own words for the lexicon. `dry_run` tells what would
     change and leaves the workspace as it is.
     """
-    if until is not None and until not in stages:
-        raise UserError(f"until={until}: there is no such stage; the stages are {', '.join(stages)}")
-    names = list(stages)
-    wanted = [stages[name] for name in names[: names.index(until) + 1 if until else None]]
+    names = [*stages, CHATS]
+    if until is not None and until not in names:
+        raise UserError(f"until={until}: there is no such stage; the stages are {', '.join(names)}")
+    last = names.index(until or CHATS)
+    wanted = [stages[name] for name in names[: last + 1] if name != CHATS]
     folder = Path(workspace)
     if dry_run and not _report_path(folder).exists():
         raise UserError(f"{folder}: nothing to compare with; run prepare once without dry_run=true")
@@ -55,15 +59,33 @@ def prepare(
             if words:
                 added = import_word_list(folder / LEXICON, Path(words))
                 print(f"lexicon        {len(added)} new words from {words}")
-            clips, scraped = scrape(subject.recordings(), folder, download)
-            code = _prepare(clips, scraped, wanted, folder, engine, prune_stale)
-            if later := [n for n in names[len(wanted) :] if (folder / "manifests" / f"{n}.jsonl").exists()]:
-                print(f"not run        {', '.join(later)}: their manifests are those of an earlier run")
+            code = 0
+            if recordings := subject.recordings():
+                clips, scraped = scrape(recordings, folder, download)
+                code = _prepare(clips, scraped, wanted, folder, engine, prune_stale)
+            elif until not in (None, CHATS):
+                raise UserError(f"until={until}: a stage of recordings, and subject.sources is empty")
+            if chats and subject.chats and names[last] == CHATS:
+                code = max(code, _converse(chats, subject, folder))
+            if later := [n for n in names[last + 1 :] if _made_earlier(n, folder)]:
+                print(f"not run        {', '.join(later)}: what they made is of an earlier run")
             return code
     except Timeout:
         raise UserError(f"{folder}: another prepare is at work there; wait for it to end") from None
     finally:
         engine.close()
+
+
+def _made_earlier(stage: str, workspace: Path) -> bool:
+    return (workspace / "manifests" / f"{stage}.jsonl" if stage != CHATS else workspace / CHATS).exists()
+
+
+def _converse(chats: Converse, subject: Subject, workspace: Path) -> int:
+    report, cached = chats.run(subject, workspace)
+    if cached:
+        print("chats          as they were: neither they nor settings have changed")
+    tell_chats(report, workspace / CHATS)
+    return 1 if report.unread else 0
 
 
 def _prepare(
