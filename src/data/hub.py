@@ -109,7 +109,8 @@ def _load(
     if wrong := sorted(lacking | {key for key, *_ in report["mismatched_keys"]}):
         more = ", ..." if len(wrong) > 3 else ""
         raise _UnfitError(f"its weights do not fit its config.json: {', '.join(wrong[:3])}{more}")
-    if len(processor.tokenizer.get_vocab()) < model.config.vocab_size / 2:  # made up where there is none
+    tokenizer = getattr(processor, "tokenizer", processor)
+    if len(tokenizer.get_vocab()) < model.config.vocab_size / 2:  # made up where there is none
         raise _UnfitError("it has no tokenizer.json")
     return model.eval(), processor
 

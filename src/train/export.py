@@ -6,6 +6,7 @@ from pathlib import Path
 from understudy.data.replace_folder import replaced
 from understudy.train.checkpoint import load_module, read_checkpoint
 from understudy.train.export_asr import export_asr
+from understudy.train.export_lm import export_lm
 from understudy.train.export_sda import export_sda
 from understudy.train.export_tts import export_tts
 from understudy.train.export_vocoder import export_vocoder
@@ -13,6 +14,7 @@ from understudy.train.export_vocoder import export_vocoder
 WRITERS: dict[str, Callable[..., None]] = {  # by role
     "sda": export_sda,
     "asr": export_asr,
+    "lm": export_lm,
     "tts": export_tts,
     "vocoder": export_vocoder,
 }
