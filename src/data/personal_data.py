@@ -14,6 +14,8 @@ from typing import Any, Literal
 import phonenumbers
 from stdnum import iban, luhn
 
+from understudy.errors import UserError
+
 Kind = Literal["names", "links", "emails", "accounts", "cards", "ids", "phones", "births", "addresses"]
 
 
@@ -25,6 +27,12 @@ class Finding:
     start: int
     end: int
     means: str
+
+
+def check_region(region: str | None, *, setting: str) -> None:
+    """Raises `UserError` for what is no country whose telephone numbers are known."""
+    if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
+        raise UserError(f"{setting}={region}: there is no such country; give two letters as in US, DE, IN")
 
 
 LINK = re.compile(

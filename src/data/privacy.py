@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-import phonenumbers
-
 from understudy.data.chats.message import Message
-from understudy.data.personal_data import Finding, find_personal_data, without_overlaps
+from understudy.data.personal_data import Finding, check_region, find_personal_data, without_overlaps
 from understudy.data.third_parties import ThirdParties
 from understudy.errors import UserError
 
@@ -47,10 +45,7 @@ class Privacy:
     """Finds personal data in messages, counts it, and does what the policy says."""
 
     def __init__(self, policy: Policy, people: ThirdParties, region: str | None = None) -> None:
-        if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
-            raise UserError(
-                f"chats.region={region}: there is no such country; give two letters as in US, DE, IN"
-            )
+        check_region(region, setting="chats.region")
         self.policy, self.people, self.region = policy, people, region
         self.found = Counter({field.name: 0 for field in fields(policy)})
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-import phonenumbers
 import torch
 
 from understudy.data.persona_tokenizer import Exchange
+from understudy.data.personal_data import check_region
 from understudy.data.twin_lm import TwinPersona
 from understudy.errors import UserError
 from understudy.models.token_stream import TokenStream
@@ -47,8 +47,7 @@ class Conversation:
             raise UserError(f"top_p={top_p}: is a share of the probability, above 0 and up to 1")
         if max_tokens < 1:
             raise UserError(f"max_tokens={max_tokens}: give 1 or more")
-        if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
-            raise UserError(f"region={region}: there is no such country; give two letters as in US, DE, IN")
+        check_region(region, setting="region")
         if persona.longest and context_tokens > persona.longest:
             raise UserError(f"context_tokens={context_tokens}: the model can look at {persona.longest}")
         self.persona, self.region = persona, region

@@ -12,7 +12,8 @@ class Message:
     """What one person sent at one time.
 
     `text` is as it was written, with "\\n" between lines; of media it is the caption, or nothing. A system
-    message has no sender. `sent` has no zone unless the export has one.
+    message has no sender, unless it stands for one that was taken back. `sent` has no zone unless the export
+    has one.
     """
 
     chat: str  # which conversation: the export's own name of it, or its file's

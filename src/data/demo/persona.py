@@ -13,11 +13,13 @@ from pathlib import Path
 
 from understudy.data.chats.message import Message
 from understudy.data.demo import persona_script as script
+from understudy.data.demo.chat_exports import whatsapp_lines
 from understudy.data.manifest import write_atomically
 
 PERSONA = "Pip"
 GROUP = "Allotment crew"
 BEGINS = datetime(2023, 1, 2)
+STAMP = "%d/%m/%Y, %H:%M - "
 EMOJI = {"hen": " 🐔", "egg": " 🥚", "plum": " 💜", "haha": " 😄", "walk": " 🚲", "!!": " 🎉"}
 """What Pip puts behind a message that holds the word."""
 
@@ -134,7 +136,7 @@ class _Session:
 
 def _lines(chat: str, messages: list[Message]) -> Iterator[str]:
     """An export as Android writes it in English."""
-    begins = f"{messages[0].sent:%d/%m/%Y, %H:%M} - " if messages else ""
+    begins = messages[0].sent.strftime(STAMP) if messages else ""
     if messages:
         yield (
             f"{begins}Messages and calls are end-to-end encrypted. No one outside of this chat, not even "
@@ -142,6 +144,4 @@ def _lines(chat: str, messages: list[Message]) -> Iterator[str]:
         )
     if messages and chat == GROUP:
         yield f'{begins}Anna created group "{GROUP}"\n'
-    for message in messages:
-        text = "<Media omitted>" if message.kind == "media" else message.text
-        yield f"{message.sent:%d/%m/%Y, %H:%M} - {message.sender}: {text}\n"
+    yield from whatsapp_lines(messages, stamp=STAMP)
